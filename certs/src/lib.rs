@@ -1,0 +1,1 @@
+//! A member authority and its leaves.
