@@ -289,3 +289,19 @@ fn the_largest_sizes_are_planned_without_overflow() {
     let mut prover = Prover::new(MAX_SIZE, &made_up).unwrap();
     assert_eq!(prover.inclusion(MAX_SIZE - 1).unwrap().len(), 62);
 }
+
+#[test]
+fn what_an_append_gives_is_enough_to_prove_what_it_appended() {
+    let d = leaves(66_000);
+    for (old, new) in [(0, 1), (0, 700), (255, 256), (256, 512), (300, 301), (300, 1_000), (65_500, 66_000)] {
+        let mut edge = Edge::new();
+        edge.append(&d[..old]);
+        let changed: Store = edge.append(&d[old..new]).into_iter().collect();
+        let mut prover = Prover::from_edge(edge, &changed);
+        let signed = prover.root();
+        for (i, leaf) in (0..).zip(&d[..new]).skip(old) {
+            let path = prover.inclusion(i).unwrap();
+            assert_eq!(verify_inclusion(leaf, i, new as u64, &path, &signed), Ok(()));
+        }
+    }
+}
