@@ -255,6 +255,8 @@ fn what_is_missing_cut_or_beyond_is_an_error() {
         cut(partial, short),
         Err(TileError::Length { tile: partial, found: short, required: 88 * 32 })
     );
+    let odd = 88 * 32 + 1;
+    assert_eq!(cut(partial, odd), Err(TileError::Length { tile: partial, found: odd, required: 88 * 32 }));
     assert_eq!(inclusion(600, 600, &store), Err(TileError::Index { index: 600, size: 600 }));
     assert_eq!(inclusion(0, 0, &store), Err(TileError::Index { index: 0, size: 0 }));
     assert_eq!(consistency(601, 600, &store), Err(TileError::Sizes { old: 601, new: 600 }));
