@@ -37,12 +37,13 @@ fn every_vector_is_judged_as_its_authors_do() {
 fn judge(file: &Path, vector: &Value) -> Option<bool> {
     let number = |name: &str| vector[name].as_u64().expect(name);
     let named = |kind: &str| file.iter().any(|part| part == kind);
-    let proof: Vec<Hash> = vector["proof"].as_array().into_iter().flatten().map(hash).collect();
-    let included = |index, size| {
-        verify_inclusion(&hash(&vector["leafHash"]), index, size, &proof, &hash(&vector["root"])).is_ok()
+    let proof: Vec<Hash> = vector["proof"].as_array().into_iter().flatten().map(stand_in).collect();
+    let included = |index, size| match (hash(&vector["leafHash"]), hash(&vector["root"])) {
+        (Ok(leaf), Ok(root)) => verify_inclusion(&leaf, index, size, &proof, &root).is_ok(),
+        _ => false, // not 32 bytes: our type refuses it
     };
     let consistent = |old, new| {
-        verify_consistency(old, &hash(&vector["root1"]), new, &hash(&vector["root2"]), &proof).is_ok()
+        verify_consistency(old, &stand_in(&vector["root1"]), new, &stand_in(&vector["root2"]), &proof).is_ok()
     };
     if named("inclusion") {
         Some(included(number("leafIdx"), number("treeSize")))
@@ -61,10 +62,15 @@ fn judge(file: &Path, vector: &Value) -> Option<bool> {
     }
 }
 
-/// Some vectors have hashes of another length, which our type cannot hold: another hash stands for each of them.
-fn hash(text: &Value) -> Hash {
+fn hash(text: &Value) -> Result<Hash, Vec<u8>> {
     let bytes = BASE64.decode(text.as_str().expect("base64").as_bytes()).expect("base64");
-    Hash::try_from(bytes.as_slice()).unwrap_or_else(|_| sha256(&[b"of another length: ", &bytes]))
+    Hash::try_from(bytes.as_slice()).map_err(|_| bytes)
+}
+
+/// Some vectors of consistency compare roots of another length, which our type cannot hold: another hash stands
+/// for each of them.
+fn stand_in(text: &Value) -> Hash {
+    hash(text).unwrap_or_else(|bytes| sha256(&[b"of another length: ", &bytes]))
 }
 
 fn find(folder: &Path, files: &mut Vec<PathBuf>) {

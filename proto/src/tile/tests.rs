@@ -255,6 +255,8 @@ fn what_is_missing_cut_or_beyond_is_an_error() {
         cut(partial, short),
         Err(TileError::Length { tile: partial, found: short, required: 88 * 32 })
     );
+    let odd = 88 * 32 + 1;
+    assert_eq!(cut(partial, odd), Err(TileError::Length { tile: partial, found: odd, required: 88 * 32 }));
     assert_eq!(inclusion(600, 600, &store), Err(TileError::Index { index: 600, size: 600 }));
     assert_eq!(inclusion(0, 0, &store), Err(TileError::Index { index: 0, size: 0 }));
     assert_eq!(consistency(601, 600, &store), Err(TileError::Sizes { old: 601, new: 600 }));
@@ -288,4 +290,20 @@ fn the_largest_sizes_are_planned_without_overflow() {
     assert_eq!(edge.size(), 1 << 63);
     let mut prover = Prover::new(MAX_SIZE, &made_up).unwrap();
     assert_eq!(prover.inclusion(MAX_SIZE - 1).unwrap().len(), 62);
+}
+
+#[test]
+fn what_an_append_gives_is_enough_to_prove_what_it_appended() {
+    let d = leaves(66_000);
+    for (old, new) in [(0, 1), (0, 700), (255, 256), (256, 512), (300, 301), (300, 1_000), (65_500, 66_000)] {
+        let mut edge = Edge::new();
+        edge.append(&d[..old]);
+        let changed: Store = edge.append(&d[old..new]).into_iter().collect();
+        let mut prover = Prover::from_edge(edge, &changed);
+        let signed = prover.root();
+        for (i, leaf) in (0..).zip(&d[..new]).skip(old) {
+            let path = prover.inclusion(i).unwrap();
+            assert_eq!(verify_inclusion(leaf, i, new as u64, &path, &signed), Ok(()));
+        }
+    }
 }
