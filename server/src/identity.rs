@@ -11,7 +11,7 @@ use crate::ingest::Refusal;
 
 /// A caller whose certificate the roster vouches for, seen by one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
+pub struct Account {
     /// From the certificate.
     pub id: SpiffeId,
     /// Of the certificate.
@@ -22,7 +22,7 @@ pub struct Caller {
     pub jurisdiction: Option<Jurisdiction>,
 }
 
-impl Caller {
+impl Account {
     /// Whether the caller may publish as `publisher`: a desk as itself, at its own member's node.
     pub(crate) fn may_publish(&self, publisher: &str) -> Result<(), Refusal> {
         let own = format!("{}/{}", self.member, self.id.name());

@@ -19,7 +19,7 @@ use almenara_proto::{
     wire::{self, RefusalCode},
 };
 
-use crate::{identity::Caller, personal, rosters::SharedRosters, safeguards::SharedSafeguards};
+use crate::{identity::Account, personal, rosters::SharedRosters, safeguards::SharedSafeguards};
 
 /// Nothing of the item was kept; why, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,15 +142,15 @@ impl Ingest {
     /// [`Stopping`]; a refusal is a value.
     pub async fn publish(
         &self,
-        caller: &Caller,
+        account: &Account,
         item: wire::publish_request::Item,
         now: u64,
     ) -> Result<(Hash, Outcome), Stopping> {
         let _permit = self.verifying.acquire().await.map_err(|_| Stopping)?;
         let id = item_id(&item);
-        let (caller, rosters, safeguards) = (caller.clone(), self.rosters.clone(), self.safeguards.clone());
+        let (account, rosters, safeguards) = (account.clone(), self.rosters.clone(), self.safeguards.clone());
         let large = matches!(&item, wire::publish_request::Item::Batch(batch) if batch.statements.len() > 64);
-        let admit = move || admit(&caller, item, now, &rosters, &safeguards);
+        let admit = move || admit(&account, item, now, &rosters, &safeguards);
         // Small items are cheaper done here than handed to another thread.
         let admitted = if large {
             match tokio::task::spawn_blocking(admit).await {
@@ -192,7 +192,7 @@ fn item_id(item: &wire::publish_request::Item) -> Hash {
 }
 
 fn admit(
-    caller: &Caller,
+    account: &Account,
     item: wire::publish_request::Item,
     now: u64,
     rosters: &SharedRosters,
@@ -200,22 +200,22 @@ fn admit(
 ) -> Result<Admitted, Refusal> {
     use wire::publish_request::Item;
     match item {
-        Item::Batch(batch) => admit_batch(caller, batch, now, rosters, safeguards),
+        Item::Batch(batch) => admit_batch(account, batch, now, rosters, safeguards),
         Item::Withdrawal(signed) => {
             let signed = Signed::parse(signed)?;
             let withdrawal: &almenara_proto::log::Withdrawal = &signed.content;
-            caller.may_publish(withdrawal.publisher.as_str())?;
+            account.may_publish(withdrawal.publisher.as_str())?;
             if withdrawal.erase {
                 return Err(Refusal::new(RefusalCode::NotBuilt, "this node cannot erase yet: withdraw without `erase`"));
             }
             plain(LogEntry::Withdrawal(signed))
         }
         Item::KeyGrant(signed) => {
-            caller.may_grant()?;
+            account.may_grant()?;
             plain(LogEntry::KeyGrant(Signed::parse(signed)?))
         }
         Item::KeyRevocation(signed) => {
-            caller.may_grant()?;
+            account.may_grant()?;
             plain(LogEntry::KeyRevocation(Signed::parse(signed)?))
         }
     }
@@ -234,7 +234,7 @@ fn plain(entry: LogEntry) -> Result<Admitted, Refusal> {
 }
 
 fn admit_batch(
-    caller: &Caller,
+    account: &Account,
     mut wire: wire::SubmittedBatch,
     now: u64,
     rosters: &SharedRosters,
@@ -242,7 +242,7 @@ fn admit_batch(
 ) -> Result<Admitted, Refusal> {
     let with = wire.r#override.take();
     let batch = SignedBatch::parse(wire)?;
-    caller.may_publish(batch.header.content.publisher.as_str())?;
+    account.may_publish(batch.header.content.publisher.as_str())?;
     let roster = &rosters.current().roster;
     if now > roster.expires_at {
         return Err(Refusal::new(
