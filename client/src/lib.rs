@@ -1,3 +1,5 @@
 //! Library.
 
+pub mod follow;
+pub mod rpc;
 pub mod tls;
