@@ -31,11 +31,14 @@ pub struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 done; 1 the answer is no; 2 wrong usage or input; 3 unavailable, try \
                           again; 4 verification failed: somebody misbehaved; 70 a fault of the program";
 
+/// The heading in the help of flags that every verb takes.
+pub const EVERYWHERE: &str = "Flags of every verb";
+
 /// Flags of every verb.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
     /// Folder with almenara.toml, keys/, tls/, rosters/ and store/
-    #[arg(long, env = "ALMENARA_HOME", value_name = "DIR", global = true)]
+    #[arg(long, env = "ALMENARA_HOME", value_name = "DIR", global = true, help_heading = EVERYWHERE)]
     pub home: Option<PathBuf>,
     /// How to talk.
     #[command(flatten)]
@@ -46,16 +49,16 @@ pub struct Global {
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct MannerFlags {
     /// Print JSON instead of sentences and tables
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub json: bool,
     /// Print nothing but warnings and errors
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub quiet: bool,
     /// No colours (also: the environment's NO_COLOR)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub no_color: bool,
     /// Answer every question with yes
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub yes: bool,
 }
 

@@ -173,7 +173,9 @@ impl From<KeyFileError> for CliError {
 /// # Errors
 /// [`KeyFileError::File`]; a file that exists is never overwritten.
 pub fn create(path: &Path, purpose: Purpose, holder: &str, key: &SigningKey) -> Result<(), KeyFileError> {
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| malformed(path, &error))?;
+    // Version 1, without the public half: OpenSSL 3 does not read version 2. The line before it has that half.
+    let private = KeypairBytes { secret_key: key.to_bytes(), public_key: None };
+    let pem = private.to_pkcs8_pem(LineEnding::LF).map_err(|error| malformed(path, &error))?;
     let text = format!("{}\n{}", header(purpose, holder, PublicKey::of(key)), pem.as_str());
     Ok(write_private(path, &text)?)
 }

@@ -182,35 +182,29 @@ impl Rosters {
     /// [`RostersError::Refused`] when it does not follow; [`RostersError::Fork`] when another valid body of a
     /// version that is held; [`RostersError::File`]. The chain is then unchanged.
     pub fn accept(&mut self, offered: SignedRoster) -> Result<&AcceptedRoster, RostersError> {
-        let version =
-            Roster::parse(&offered.body).map_err(|void| self.refused(&offered, void.into()))?.version;
+        let id = offered.id();
+        let version = Roster::parse(&offered.body).map_err(|void| refused(id, void.into()))?.version;
         if let Some(held) = self.version(version) {
-            if held.id != offered.id() {
+            if held.id != id {
                 return Err(self.fork(version, held.id, &offered));
             }
         } else {
-            let next =
-                offered.clone().accept_next(self.current()).map_err(|why| self.refused(&offered, why))?;
+            let next = offered.accept_next(self.current()).map_err(|reason| refused(id, reason))?;
             write(&file_of(&self.folder, version), &next.signed)?;
             self.later.push(next);
         }
         Ok(self.current())
     }
 
-    fn refused(&self, offered: &SignedRoster, reason: RosterError) -> RostersError {
-        RostersError::Refused { place: format!("the offered roster {}", offered.id()), reason }
-    }
-
     /// A second body of a version that is held: evidence when it would have been accepted in its place.
     fn fork(&self, version: u64, held: Hash, offered: &SignedRoster) -> RostersError {
         let id = offered.id();
-        let refused = |reason| self.refused(offered, reason);
         // Only the pinned hash makes a version 1; any other body of it is no roster of this federation.
         let Some(before) = version.checked_sub(1).and_then(|before| self.version(before)) else {
-            return refused(RosterError::NotPinned { found: id, pinned: held });
+            return refused(id, RosterError::NotPinned { found: id, pinned: held });
         };
         if let Err(reason) = offered.clone().accept_next(before) {
-            return refused(reason);
+            return refused(id, reason);
         }
         let folder = self.folder.join("evidence");
         let evidence = folder.join(format!("{version}-{id}.roster"));
@@ -260,6 +254,10 @@ pub fn authorities(roster: &Roster) -> Result<Authorities, AuthoritiesError> {
         authorities.insert(member.name.as_str(), &member.tls_ca)?;
     }
     Ok(authorities)
+}
+
+fn refused(id: Hash, reason: RosterError) -> RostersError {
+    RostersError::Refused { place: format!("the offered roster {id}"), reason }
 }
 
 fn file_of(folder: &Path, version: u64) -> PathBuf {
