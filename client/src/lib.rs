@@ -2,7 +2,7 @@
 //! over it.
 //!
 //! ```text
-//! home ─ config ─ rosters (whom to believe) ─ keyfile, seq (what to sign with)
+//! home ─ config ─ rosters (whom to believe) ─ keyfile, seq (what to sign with) ─ tls (who is calling)
 //! cli → commands/<verb> → the library → output, exit
 //! ```
 //!
@@ -26,3 +26,4 @@ pub mod seq;
 pub mod settings;
 pub mod signed;
 pub mod text;
+pub mod tls;
