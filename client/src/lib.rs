@@ -1,5 +1,31 @@
-//! Library.
+//! For those who publish to, pull from and check an Almenara federation: a library, and the command `almenara` thin
+//! over it.
+//!
+//! ```text
+//! home ─ config ─ rosters (whom to believe) ─ keyfile, seq (what to sign with) ─ tls (who is calling)
+//! cli → commands/<verb> → the library → output, exit
+//! ```
+//!
+//! Time, randomness and the environment are parameters: [`clock`], [`random`] and [`config::Environment`] are the
+//! only places that read them.
 
 pub mod follow;
 pub mod rpc;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod context;
+pub mod exit;
+pub mod files;
+pub mod home;
+pub mod keyfile;
+pub mod output;
+pub mod random;
+pub mod roster_view;
+pub mod rosters;
+pub mod seq;
+pub mod settings;
+pub mod signed;
+pub mod text;
 pub mod tls;

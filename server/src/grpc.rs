@@ -7,6 +7,7 @@ mod roster;
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, service::Routes};
 
 use almenara_proto::{
@@ -17,7 +18,8 @@ use almenara_proto::{
 };
 
 use crate::{
-    clock::Clock, error, identity::Account, ingest::Ingest, outgoing::Outgoing, quota::LookupQuota, tls::Caller,
+    clock::Clock, error, identity::Account, ingest::Ingest, outgoing::Outgoing, quota::LookupQuota,
+    tls::Caller,
 };
 
 pub use log::LogApi;
@@ -27,7 +29,11 @@ pub use roster::RosterApi;
 
 /// The generated service traits and servers.
 mod services {
-    #![expect(missing_docs, clippy::all, reason = "generated; the .proto files carry the documentation")]
+    #![expect(
+        unused_qualifications,
+        unreachable_pub,
+        reason = "generated; the .proto files carry the documentation"
+    )]
     tonic::include_proto!("almenara.v1");
 }
 
@@ -44,6 +50,8 @@ pub struct Api {
     pub clock: Clock,
     /// Whose node.
     pub node: MemberName,
+    /// Live streams end with it.
+    pub shutdown: CancellationToken,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
 }
@@ -51,9 +59,12 @@ pub struct Api {
 impl Api {
     /// Who calls. The listener has judged the certificate by the roster in force at this request.
     fn account<T>(&self, request: &Request<T>) -> Result<Account, Status> {
-        let id = request.extensions().get::<Caller>().and_then(|caller| caller.id.clone()).ok_or_else(|| {
-            Status::unauthenticated("a client certificate of a member is required: ask your operator for one")
-        })?;
+        let id =
+            request.extensions().get::<Caller>().and_then(|caller| caller.id.clone()).ok_or_else(|| {
+                Status::unauthenticated(
+                    "a client certificate of a member is required: ask your operator for one",
+                )
+            })?;
         let member = id.member().parse().map_err(|error| error::status(Blame::Malformed, &error))?;
         let jurisdiction = self.consumers.get(id.name()).copied();
         Ok(Account { id, member, node: self.node.clone(), jurisdiction })
