@@ -43,11 +43,7 @@ pub const PAGE_ENTRIES: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Follower {
     prefix: Prefix,
-<<<<<<< HEAD
     /// The checkpoint to hold against later ones; above the prefix while entries are missing.
-=======
-    /// The largest checkpoint that the prefix was proven to agree with.
->>>>>>> main
     last: Option<SignedCheckpoint>,
     /// The stream's newest checkpoint: what pages lead to.
     target: Option<SignedCheckpoint>,
@@ -110,11 +106,7 @@ impl Follower {
         self.prefix.member()
     }
 
-<<<<<<< HEAD
     /// The checkpoint that was proven and is held against later ones. It is above the prefix while entries are
-=======
-    /// The largest checkpoint that the prefix was proven to agree with. It is above the prefix while entries are
->>>>>>> main
     /// missing.
     #[must_use]
     pub const fn last(&self) -> Option<&SignedCheckpoint> {
@@ -181,7 +173,6 @@ impl Follower {
         Ok(Step::Checkpoint { size })
     }
 
-<<<<<<< HEAD
     /// The prefix agrees with `new`, which is kept instead of the note before. But a note that is still ahead of
     /// the prefix stays until the entries have reached it: only then is known whether both can be true. One under
     /// a replaced log key gives way to any.
@@ -190,13 +181,6 @@ impl Follower {
         let ahead =
             |last: &SignedCheckpoint| last.log_key() == new.log_key() && last.checkpoint().size > size;
         if !self.last.as_ref().is_some_and(ahead) {
-=======
-    /// The prefix agrees with `new`: of two checkpoints the larger is kept, of equal ones the newer note, which
-    /// may bear more cosignatures. One under a replaced log key gives way to any.
-    fn proven(&mut self, new: SignedCheckpoint) {
-        let kept = self.last.as_ref().filter(|last| last.log_key() == new.log_key());
-        if kept.is_none_or(|last| last.checkpoint().size <= new.checkpoint().size) {
->>>>>>> main
             self.last = Some(new);
         }
     }
@@ -237,14 +221,9 @@ impl Follower {
         }
         verify_consistency(end, &next.tree().root(), size, &target.checkpoint().root, &proof).map_err(
             |why| {
-<<<<<<< HEAD
                 let void =
                     entries.iter().find_map(|e| Some(Box::new((e.index, e.outcome.as_ref().err()?.clone()))));
                 Fault::Proof { from, end, why: Box::new(why), void }
-=======
-                let void = entries.iter().find_map(|e| Some((e.index, e.outcome.as_ref().err()?.clone())));
-                Fault::Proof { from, end, why, void }
->>>>>>> main
             },
         )?;
         watch.judge(end, &proof)?;

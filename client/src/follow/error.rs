@@ -96,26 +96,16 @@ pub enum Fault {
     #[error("page: consistency proof: {0}")]
     ProofHash(HashError),
     /// The entries do not lead to what was signed.
-<<<<<<< HEAD
     #[error("entries {from} to {}: consistency proof: {why}{}", .end.saturating_sub(1), suspect(void.as_deref()))]
-=======
-    #[error("entries {from} to {}: consistency proof: {why}{}", .end.saturating_sub(1), suspect(void.as_ref()))]
->>>>>>> main
     Proof {
         /// First entry of the page.
         from: u64,
         /// Behind its last entry.
         end: u64,
         /// What fails.
-<<<<<<< HEAD
         why: Box<ProofError>,
         /// The first void entry of the page, which is where a changed byte often shows.
         void: Option<Box<(u64, Void)>>,
-=======
-        why: ProofError,
-        /// The first void entry of the page, which is where a changed byte often shows.
-        void: Option<(u64, Void)>,
->>>>>>> main
     },
     /// The log is not the one for which the roster's new log key was made.
     #[error(
