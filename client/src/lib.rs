@@ -27,5 +27,6 @@ pub mod rosters;
 pub mod seq;
 pub mod settings;
 pub mod signed;
+pub mod store;
 pub mod text;
 pub mod tls;
