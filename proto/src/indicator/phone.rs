@@ -51,10 +51,10 @@ pub(super) fn canonical(input: &str, region: Option<&str>) -> Result<String, Not
     let number = isolated(|| e164(region, &dialled)).or_else(|| isolated(|| whole(region?, &dialled)));
     let number = number.ok_or_else(refused)?;
     // A number that reads otherwise a second time has no canonical form.
-    match isolated(|| e164(None, &number)) {
-        Some(again) if again == number => Ok(number),
-        _ => Err(refused()),
+    if number == dialled || isolated(|| e164(None, &number)).as_ref() == Some(&number) {
+        return Ok(number);
     }
+    Err(refused())
 }
 
 /// ISO 3166-1 alpha-2, by the regions that the phone tables know.

@@ -109,7 +109,7 @@ pub const CHAINS: [ChainInfo; 16] = [
         ton::read
     ),
     chain!("sol", ["solana"], "32 bytes in base 58; no checksum", true, base58::read_sol),
-    chain!("etc", ["ethereumclassic"], "as eth", false, evm::read),
+    chain!("etc", ["ethereumclassic"], "the forms of eth", false, evm::read),
     chain!("bsv", ["bitcoinsv"], "1…, 3…", false, |a| base58::read(a, &base58::BSV)),
     chain!("xvg", ["verge"], "D…, E…", false, |a| base58::read(a, &base58::XVG)),
 ];
@@ -271,8 +271,7 @@ fn other_chain(address: &str, named: &str, recognised: &ChainInfo) -> NotCanonic
 fn refusal(address: &str, info: &ChainInfo, misfit: Misfit) -> NotCanonical {
     match misfit {
         Misfit::Form => {
-            let because = "it does not have the form of an address on its chain";
-            NotCanonical::form(Kind::Wallet, address, because, info.forms)
+            NotCanonical::NotOn { value: Shown::new(address), name: info.name, forms: info.forms }
         }
         Misfit::Checksum(scheme) => NotCanonical::Checksum { value: Shown::new(address), scheme },
         Misfit::Refused(because) => {
