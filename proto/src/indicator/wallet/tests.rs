@@ -1,4 +1,5 @@
 use super::super::tests::{check, check_with, differs, refused, void};
+use super::chain::TOKENS;
 use super::*;
 use crate::indicator::{Hints, canonicalise};
 
