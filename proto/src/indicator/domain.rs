@@ -137,7 +137,7 @@ fn is_customer(suffix: &str) -> bool {
 
 fn warnings(name: &str) -> Vec<Warning> {
     let shared = psl::suffix(name.as_bytes())
-        .filter(|suffix| suffix.typ() == Some(psl::Type::Private))
+        .filter(|suffix| suffix.typ() == Some(psl::Type::Private) && suffix.as_bytes().len() < name.len())
         .and_then(|suffix| str::from_utf8(suffix.as_bytes()).ok())
         .map(|suffix| Warning::SharedHost { suffix: Shown::new(suffix) });
     looks_like(name).into_iter().chain(shared).collect()
@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn a_machine_of_a_hoster_is_no_public_suffix() {
-        check(Kind::Domain, "ec2-8-8-8-8.compute-1.amazonaws.com", "ec2-8-8-8-8.compute-1.amazonaws.com");
+        let machine =
+            canonicalise(Kind::Domain, "ec2-8-8-8-8.compute-1.amazonaws.com", &Hints::default()).unwrap();
+        assert_eq!((machine.indicator.admissible(), machine.warnings), (Ok(()), Vec::new()));
         refused(Kind::Domain, "foo.ck");
         refused(Kind::Domain, "pages.dev");
     }

@@ -156,7 +156,7 @@ fn hints() -> impl Strategy<Value = Hints<'static>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn text_near_the_forms_has_one_canonical_form_or_none(input in near(), hints in hints()) {
