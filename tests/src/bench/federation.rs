@@ -67,8 +67,7 @@ impl Federation {
             // The port is free a moment later, when the child binds it.
             let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.to_string();
             let own = Authority::create(name, YEAR * 2, now)?;
-            let leaf =
-                own.issue(Role::Node, "node-1", &[ServerName::try_from("127.0.0.1")?], YEAR, now)?;
+            let leaf = own.issue(Role::Node, "node-1", &[ServerName::try_from("127.0.0.1")?], YEAR, now)?;
             std::fs::write(directory.join(format!("{at}.chain")), leaf.chain_pem)?;
             almenara_certs::write_private(&directory.join(format!("{at}.secret")), &leaf.key_pem)?;
             let name: MemberName = name.parse()?;

@@ -96,7 +96,8 @@ impl Desk {
             }
             anyhow::Ok(())
         });
-        let mut client = PublishServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let mut client =
+            PublishServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let mut answers = client.publish(ReceiverStream::new(requests)).await?.into_inner();
         while let Some(answer) = answers.message().await? {
             expect_receipt(answer)?;
@@ -147,7 +148,10 @@ pub async fn lookups(
                 Indicator::new(Kind::Domain, domain(number(at))).map(|indicator| wire_indicator(&indicator))
             });
             let policy = wire::Policy { pending_allowed: true, ..Default::default() };
-            Ok(wire::LookupRequest { indicators: indicators.collect::<Result<_, _>>()?, policy: Some(policy) })
+            Ok(wire::LookupRequest {
+                indicators: indicators.collect::<Result<_, _>>()?,
+                policy: Some(policy),
+            })
         })
         .collect::<Result<_>>()?;
     let begin = Instant::now();

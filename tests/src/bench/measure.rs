@@ -85,7 +85,8 @@ pub async fn run(total: u64, note: impl Fn(&str)) -> Result<Figures> {
     let asked = total.min(500_000);
     let tenth = |at: u64| if at % 10 == 0 { spread(at) } else { total + at };
     (figures.lookup_bulk_per_s, _, _) = load::lookups(&consumer, asked, 4, tenth).await?;
-    (figures.lookup_bulk_all_hits_per_s, _, _) = load::lookups(&consumer, asked.min(200_000), 4, spread).await?;
+    (figures.lookup_bulk_all_hits_per_s, _, _) =
+        load::lookups(&consumer, asked.min(200_000), 4, spread).await?;
     figures.lookup_p99_us = load::single_lookups(&consumer, 2_000, spread).await?;
 
     note("replicate");

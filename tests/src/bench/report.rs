@@ -69,11 +69,18 @@ impl Report {
     pub fn table(&self) -> String {
         let mut out = format!(
             "V = {:.0} Ed25519 verifications a second on one core; fdatasync p50 {:.2} ms\n{:<28}{:>14}{:>14}   goal\n",
-            self.ed25519_verify_per_s, self.fdatasync_p50_ms, "statements", self.tenth.statements, self.whole.statements
+            self.ed25519_verify_per_s,
+            self.fdatasync_p50_ms,
+            "statements",
+            self.tenth.statements,
+            self.whole.statements
         );
         for row in self.rows() {
             let mark = if row.reached { "✓" } else { "✗" };
-            out.push_str(&format!("{:<28}{:>14.1}{:>14.1} {mark} {}\n", row.name, row.tenth, row.whole, row.goal));
+            out.push_str(&format!(
+                "{:<28}{:>14.1}{:>14.1} {mark} {}\n",
+                row.name, row.tenth, row.whole, row.goal
+            ));
         }
         out
     }

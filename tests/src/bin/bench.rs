@@ -27,10 +27,7 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     if let (Some(member), Some(directory)) = (args.node, &args.directory) {
-        tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::WARN)
-            .with_writer(std::io::stderr)
-            .init();
+        tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
         return federation::node(member, directory).await;
     }
     let probe = tempfile::TempDir::new()?;
