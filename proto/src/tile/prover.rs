@@ -29,10 +29,16 @@ impl<'a, T: Tiles> Prover<'a, T> {
     /// # Errors
     /// `Size`, `Missing` or `Length`, as [`Edge::from_tiles`].
     pub fn new(size: u64, tiles: &'a T) -> Result<Self, TileError> {
-        let edge = Edge::from_tiles(size, tiles)?;
+        Ok(Self::from_edge(Edge::from_tiles(size, tiles)?, tiles))
+    }
+
+    /// A prover for the tree that has this edge; reads only tiles that are not part of the edge. With the tiles
+    /// that [`Edge::append`] gave it proves every entry appended, so a sequencer reads nothing for its receipts.
+    #[must_use]
+    pub fn from_edge(edge: Edge, tiles: &'a T) -> Self {
         let rests = edge.rests();
         let root = rests.last().copied().flatten().unwrap_or_else(empty_root);
-        Ok(Self { size, root, tiles, edge, rests, proven: BTreeMap::new() })
+        Self { size: edge.size(), root, tiles, edge, rests, proven: BTreeMap::new() }
     }
 
     /// The root of the tree, recomputed from its edge. Compare it with the signed one before using a proof.
@@ -107,14 +113,15 @@ impl<'a, T: Tiles> Prover<'a, T> {
             let tile = tile_at(level, entry);
             if !self.proven.contains_key(&tile) {
                 let rows = self.rows(tile)?;
-                if let (Some(required), Some(found)) = (above, rows.root())
-                    && found != required
-                {
+                let found = rows.root().ok_or(TileError::Missing { tile })?;
+                // Nothing is above the highest tile: it is part of the edge, of which the root was computed.
+                let required = above.unwrap_or(self.root);
+                if found != required {
                     return Err(TileError::Contradiction { tile, found, required });
                 }
                 self.proven.insert(tile, rows);
             }
-            above = self.proven(tile)?.get(0, place(level, entry));
+            above = Some(self.proven(tile)?.get(0, place(level, entry)).ok_or(TileError::Missing { tile })?);
         }
         Ok(())
     }
