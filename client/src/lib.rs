@@ -5,3 +5,4 @@ pub mod exit;
 pub mod formats;
 pub mod publish;
 pub mod rpc;
+pub mod tls;

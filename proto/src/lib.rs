@@ -14,14 +14,21 @@
 //! no SQL and no randomness of its own: time and random bytes are parameters, and an auditor who has only this
 //! crate can check everything that a node says.
 
-pub mod batch;
-pub mod blame;
-pub mod checkpoint;
 pub mod indicator;
-pub mod keys;
-pub mod limits;
+pub mod statement;
+pub mod batch;
 pub mod log;
+pub mod prefix;
 pub mod merkle;
-pub mod name;
-pub mod note;
 pub mod tile;
+pub mod note;
+pub mod checkpoint;
+pub mod keys;
+pub mod roster;
+pub mod release;
+pub mod verdict;
+pub mod name;
+pub mod limits;
+pub mod blame;
+pub mod strict;
+pub mod wire;

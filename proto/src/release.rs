@@ -348,7 +348,24 @@ fn excludes(name: &Audience, member: &MemberName, recipient: &Recipient, roster:
 #[derive(Clone, Debug)]
 pub struct Released<T>(T);
 
+/// Every statement of a batch is TLP:CLEAR, as whoever stored it found: release has nothing left to decide.
+#[derive(Clone, Copy, Debug)]
+pub struct Open(());
+
+impl Open {
+    /// From the flag that was stored with a batch.
+    #[must_use]
+    pub const fn stored(all_clear: bool) -> Option<Self> {
+        if all_clear { Some(Self(())) } else { None }
+    }
+}
+
 impl<T> Released<T> {
+    /// Passes what everybody may see.
+    pub const fn open(item: T, _: &Open) -> Self {
+        Self(item)
+    }
+
     /// Passes `item` through the door, or not.
     pub fn pass(
         item: T,

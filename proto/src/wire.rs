@@ -3,7 +3,7 @@
 //! Signed bodies become domain types in the module of their noun (`statement`, `log`, `roster`); everything
 //! else in the program works on those.
 
-#![expect(missing_docs, unreachable_pub, reason = "generated; the .proto files carry the documentation")]
+#![expect(missing_docs, reason = "generated; the .proto files carry the documentation")]
 
 include!(concat!(env!("OUT_DIR"), "/almenara.v1.rs"));
 

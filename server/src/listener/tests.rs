@@ -1,0 +1,6 @@
+//! The listener over real loopback TCP, with real certificates, against callers who mean no good.
+
+mod calling;
+mod identity;
+mod resources;
+mod support;
