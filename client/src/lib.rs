@@ -2,6 +2,7 @@
 
 pub mod draft;
 pub mod exit;
+pub mod follow;
 pub mod formats;
 pub mod publish;
 pub mod rpc;

@@ -17,7 +17,7 @@ mod submission;
 #[cfg(test)]
 mod tests;
 
-pub use receipt::{Log, Receipt};
+pub use receipt::{BadReceipt, Log, Receipt};
 pub use run::{Connected, Event, Feed, Interrupted, Refused, Settings, Totals, run};
 pub use seal::{Desk, Packer, Sealer, Sealing};
 pub use submission::{Submission, SubmissionKind};

@@ -20,6 +20,10 @@ impl<R: BufRead> JsonLines<R> {
         let said = match line.text() {
             Err(refusal) => Said::Refused(refusal),
             Ok(text) if text.trim().is_empty() => Said::Nothing,
+            // An array would be read as the fields in their order.
+            Ok(text) if !text.trim_start().starts_with('{') => {
+                Said::Refused(Refusal::new("json", "the line is no JSON object: {\"value\":…} is expected"))
+            }
             Ok(text) => match serde_json::from_str::<Fields>(&text) {
                 Ok(fields) => Said::Fields(Box::new(fields)),
                 // serde_json quotes names of unknown fields as they are.

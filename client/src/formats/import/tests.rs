@@ -71,22 +71,22 @@ fn plain_lines_are_values() {
     check(Kind::Domain, "a-b.example # phishing", "accepted a-b.example");
     check(Kind::Domain, "a-b[.]example\nA-B.EXAMPLE.", "repaired a-b.example, duplicate 1");
     check(Kind::Domain, "co.uk\na-b.example", "refused public_suffix, accepted a-b.example");
-    check(Kind::Domain, "a b.example", "refused form");
+    check(Kind::Domain, "a b.example", "refused undecodable");
     check(Kind::Url, "hxxps://a-b[.]example/x#y", "repaired https://a-b.example/x");
     check(Kind::Phone, "0812345678", "refused needs_region");
-    check(Kind::Advert, "earn 900 a day #job", "repaired text:be0ae3d47ab0a2ee3e86eb0b7a2b0bd96b4ebdc7c3ed2f70b0ec7d21d18ee8fa");
+    check(Kind::Advert, "earn 900 a day #job", "repaired text:d8c351d65759f6bf1e705fdc343b97ea3d8dc181d49cbb45806d33dd6e8e093e");
 }
 
 #[test]
 fn one_bad_line_never_stops_the_file() {
     let good = "accepted a-b.example";
     check(Kind::Domain, b"\xff\xfe\na-b.example", &format!("refused not_utf8, {good}"));
-    check(Kind::Domain, b"a\0b.example\na-b.example", &format!("refused form, {good}"));
-    check(Kind::Domain, b"\0\0\0\na-b.example", &format!("refused form, {good}"));
+    check(Kind::Domain, b"a\0b.example\na-b.example", &format!("refused undecodable, {good}"));
+    check(Kind::Domain, b"\0\0\0\na-b.example", &format!("refused undecodable, {good}"));
     let long = [vec![b'x'; 10 << 20], b"\na-b.example".to_vec()].concat();
     check(Kind::Domain, &long, &format!("refused too_long, {good}"));
     check(Kind::Domain, [vec![b'x'; LINE_BYTES], b"\n".to_vec()].concat(), "refused too_long");
-    check(Kind::Domain, "\u{1b}[2J\u{202e}\na-b.example", &format!("refused form, {good}"));
+    check(Kind::Domain, "\u{1b}[2J\u{202e}\na-b.example", &format!("refused undecodable, {good}"));
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn a_newline_in_a_value_is_refused_at_ingest() {
     // HOSTILE 72
     let jsonl = "{\"value\":\"a-b.example\\n0.0.0.0 bank.example\"}";
     let (lines, _) = import(jsonl.as_bytes(), &Format::JsonLines, defaults(Kind::Domain));
-    assert_eq!(outcomes(&lines), "refused form");
+    assert_eq!(outcomes(&lines), "refused undecodable");
     let csv = "value\n\"a-b.example\n0.0.0.0 bank.example\"\n";
     let (lines, report) = import(csv.as_bytes(), &Format::Csv(CsvOptions::default()), defaults(Kind::Domain));
-    assert_eq!(outcomes(&lines), "skipped, refused form");
+    assert_eq!(outcomes(&lines), "skipped, refused undecodable");
     assert_sums(csv.as_bytes(), &report);
 }
 
