@@ -24,8 +24,7 @@ mod expect;
 pub use connect::{ConnectError, Dial, connect, connect_over};
 pub use expect::ServerError;
 
-/// The clock, in Unix seconds: a parameter, so that tests and simulations have their own.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+pub use crate::clock::Clock;
 
 /// The authorities of the current roster, shared by everything that checks a certificate.
 ///
