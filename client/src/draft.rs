@@ -19,7 +19,7 @@ use almenara_proto::{
 };
 
 pub use defaults::Defaults;
-pub use fields::{Fields, Named, Reinstated, Referred, Time};
+pub use fields::{Fields, Named, Referred, Reinstated, Time};
 pub use settle::{DISPUTE_REASONS, Refusal, Settled, category};
 
 /// Where a draft came from, so that a refusal of a node names the line that a person can mend.

@@ -178,7 +178,8 @@ impl std::str::FromStr for Time {
         if let Ok(seconds) = text.parse() {
             return Ok(Self(seconds));
         }
-        let midnight = |date: jiff::civil::Date| date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp());
+        let midnight =
+            |date: jiff::civil::Date| date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|at| at.timestamp());
         text.parse::<jiff::Timestamp>()
             .ok()
             .or_else(|| text.parse().ok().and_then(midnight))
@@ -186,7 +187,9 @@ impl std::str::FromStr for Time {
             .map(Self)
             .ok_or_else(|| {
                 let text = text.escape_debug();
-                format!("`{text}` is no time since 1970: Unix seconds, 2026-01-31 or 2026-01-31T12:00:00Z are")
+                format!(
+                    "`{text}` is no time since 1970: Unix seconds, 2026-01-31 or 2026-01-31T12:00:00Z are"
+                )
             })
     }
 }

@@ -48,6 +48,7 @@ impl From<NotCanonical> for Refusal {
             NotCanonical::Checksum { .. } => "checksum",
             NotCanonical::UnknownName { .. } => "unknown_name",
             NotCanonical::OtherChain { .. } => "other_chain",
+            NotCanonical::NotOn { .. } => "not_on",
         };
         Self::new(code, why)
     }
@@ -90,7 +91,10 @@ impl Fields {
             Some("dispute") => Claim::Dispute(self.dispute()?),
             Some(other) => {
                 let other = Shown::new(other);
-                return Err(Refusal::new("claim", format!("{other} is no claim: report, sighting or dispute")));
+                return Err(Refusal::new(
+                    "claim",
+                    format!("{other} is no claim: report, sighting or dispute"),
+                ));
             }
         };
         let draft = Draft::new(source, canonical.indicator, release, copies, claim, defaults.now)
@@ -147,7 +151,10 @@ impl Fields {
             (Some(other), list) => {
                 let with = if list.is_some() { " with imported_from" } else { "" };
                 let other = Shown::new(other);
-                return Err(Refusal::new("basis", format!("{other}{with} is no basis: observed or imported")));
+                return Err(Refusal::new(
+                    "basis",
+                    format!("{other}{with} is no basis: observed or imported"),
+                ));
             }
         };
         let seconds = |time: Option<Time>| time.map_or(0, |time| time.0);
@@ -158,9 +165,13 @@ impl Fields {
             Some(time) => time.0,
             None => from.saturating_add(u64::from(days) * DAY),
         };
-        let text = |own: Option<String>, default: &Option<String>| own.or_else(|| default.clone()).unwrap_or_default();
+        let text = |own: Option<String>, default: &Option<String>| {
+            own.or_else(|| default.clone()).unwrap_or_default()
+        };
         let mut labels = self.labels;
-        labels.extend(defaults.labels.iter().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>());
+        labels.extend(
+            defaults.labels.iter().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>(),
+        );
         Ok(Report {
             categories,
             confidence: self.confidence.or(defaults.confidence),
@@ -182,7 +193,9 @@ impl Fields {
             lawful_basis: text(self.lawful_basis, &defaults.lawful_basis),
             reinstates: match self.reinstates {
                 None => None,
-                Some(Reinstated { entry, id }) => Some(Reinstates { entry, id: parse("reinstates.id", &id)? }),
+                Some(Reinstated { entry, id }) => {
+                    Some(Reinstates { entry, id: parse("reinstates.id", &id)? })
+                }
             },
         })
     }

@@ -31,14 +31,26 @@ fn check_round(json: &str) {
 #[test]
 fn a_draft_comes_back_from_its_file_as_it_was() {
     check_round(r#"{"value":"fake-broker.example"}"#);
-    check_round(r#"{"value":"fake-broker.example","include_subdomains":true,"confidence":0,"labels":["a","b"]}"#);
+    check_round(
+        r#"{"value":"fake-broker.example","include_subdomains":true,"confidence":0,"labels":["a","b"]}"#,
+    );
     check_round(r#"{"value":"fake-broker.example","tlp":"RED","to":["ngo.nl.example"],"pap":"amber"}"#);
-    check_round(r#"{"value":"fake-broker.example","tlp":"AMBER","to":["group:x","jurisdiction:TH"],"copies":2}"#);
-    check_round(r#"{"value":"fake-broker.example","basis":"imported","imported_from":"a list","campaign":"c"}"#);
-    check_round(r#"{"value":"fake-broker.example","references":[{"url":"https://a.example"}],"description":"d\ne"}"#);
+    check_round(
+        r#"{"value":"fake-broker.example","tlp":"AMBER","to":["group:x","jurisdiction:TH"],"copies":2}"#,
+    );
+    check_round(
+        r#"{"value":"fake-broker.example","basis":"imported","imported_from":"a list","campaign":"c"}"#,
+    );
+    check_round(
+        r#"{"value":"fake-broker.example","references":[{"url":"https://a.example"}],"description":"d\ne"}"#,
+    );
     check_round(r#"{"kind":"phone","value":"+66 81 234 5678","possibly_coerced":true,"valid_days":3}"#);
-    check_round(r#"{"value":"a-b.example","related":[{"kind":"email","value":"a@a-b.example"}],"last_seen":5}"#);
-    check_round(r#"{"value":"a-b.example","claim":"sighting","count":3,"window_start":1,"window_end":"2026-01-31"}"#);
+    check_round(
+        r#"{"value":"a-b.example","related":[{"kind":"email","value":"a@a-b.example"}],"last_seen":5}"#,
+    );
+    check_round(
+        r#"{"value":"a-b.example","claim":"sighting","count":3,"window_start":1,"window_end":"2026-01-31"}"#,
+    );
     let hash = "ab".repeat(32);
     check_round(&format!(
         r#"{{"value":"a-b.example","claim":"dispute","disputes":"ngo.nl.example:4.2","id":"{hash}","reason":"outdated"}}"#

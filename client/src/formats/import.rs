@@ -184,7 +184,7 @@ impl<R: BufRead> Importer<R> {
         seen.files = file.saturating_add(1);
         let lines = lines::Lines::new(input);
         let reader = match format {
-            Format::Plain => Reader::Plain(plain::Plain::new(lines, defaults.kind)),
+            Format::Plain => Reader::Plain(plain::Plain::new(lines)),
             Format::Csv(options) => Reader::Csv(csv::Csv::new(lines, options.clone())),
             Format::JsonLines => Reader::JsonLines(jsonl::JsonLines::new(lines)),
         };

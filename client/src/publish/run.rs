@@ -253,7 +253,12 @@ impl<F: Feed> Run<'_, F> {
             self.seal_ahead();
             self.send(connected)?;
             let sealing = matches!(self.feed, Station::Sealing(_));
-            if self.flying.is_empty() && self.ready.is_empty() && !sealing && self.over && self.again.is_empty() {
+            if self.flying.is_empty()
+                && self.ready.is_empty()
+                && !sealing
+                && self.over
+                && self.again.is_empty()
+            {
                 return Ok(());
             }
             tokio::select! {
@@ -289,7 +294,10 @@ impl<F: Feed> Run<'_, F> {
         }
     }
 
-    fn take(&mut self, sealed: Result<(F, Result<Option<Submission>, CliError>), CliError>) -> Result<(), CliError> {
+    fn take(
+        &mut self,
+        sealed: Result<(F, Result<Option<Submission>, CliError>), CliError>,
+    ) -> Result<(), CliError> {
         let (feed, item) = sealed?;
         let item = item?;
         self.feed = Station::Home(feed);
@@ -367,7 +375,8 @@ impl<F: Feed> Run<'_, F> {
     }
 
     fn refused(&mut self, mut item: Submission, why: Refused, seq: bool) -> Result<(), CliError> {
-        if seq && item.attempts < SEQ_ATTEMPTS
+        if seq
+            && item.attempts < SEQ_ATTEMPTS
             && let Some(drafts) = item.drafts.take()
         {
             self.again.push_back((drafts, item.attempts.saturating_add(1)));
@@ -435,8 +444,11 @@ impl Judged {
         }
         if refusal.leaves.is_empty() || item.drafts.is_none() {
             let seq = refusal.code == i32::from(RefusalCode::Seq);
-            let named: Vec<String> =
-                refusal.leaves.iter().map(|named| format!("leaf {}: {}", named.leaf, named.message)).collect();
+            let named: Vec<String> = refusal
+                .leaves
+                .iter()
+                .map(|named| format!("leaf {}: {}", named.leaf, named.message))
+                .collect();
             let message = std::iter::once(refusal.message).chain(named).collect::<Vec<_>>().join("; ");
             return Ok(Self::Whole { why: Refused::new(refusal.code, message), seq });
         }

@@ -78,7 +78,9 @@ impl Submission {
     /// # Errors
     /// [`Void`], when it is none, or breaks a rule of the protocol.
     pub fn parse(request: PublishRequest) -> Result<Self, Void> {
-        let item = request.item.ok_or_else(|| Void::new("PublishRequest.item", "there is none, or an unknown one"))?;
+        let item = request
+            .item
+            .ok_or_else(|| Void::new("PublishRequest.item", "there is none, or an unknown one"))?;
         let (entry, kind, by) = match &item {
             Item::Batch(submitted) => batch(submitted)?,
             Item::Withdrawal(wire) => {

@@ -18,10 +18,14 @@ pub struct NameFault(pub String);
 
 /// A lowercase name of one label or more, without a last dot.
 pub(super) fn is_name(name: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    let letter =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
     name.len() <= NAME_BYTES
         && name.split('.').all(|label| {
-            !label.is_empty() && label.len() <= LABEL_BYTES && label.bytes().all(letter) && !label.starts_with('-')
+            !label.is_empty()
+                && label.len() <= LABEL_BYTES
+                && label.bytes().all(letter)
+                && !label.starts_with('-')
         })
 }
 
@@ -33,7 +37,8 @@ pub(super) fn blocked_name(value: &str) -> Result<&str, Skip> {
         return Err(Skip::Pattern);
     }
     // The last label of a real name is never all digits: that would be an address.
-    let last_is_number = value.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+    let last_is_number =
+        value.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
     if !is_name(value) || !value.contains('.') || last_is_number {
         return Err(Skip::Name);
     }

@@ -83,7 +83,9 @@ pub fn next_serial(last: Option<u32>, now: u64) -> u32 {
     let now = u32::try_from(now & u64::from(u32::MAX)).unwrap_or_default();
     match last {
         // `now` is above `last` iff it is less than half of the circle ahead.
-        Some(last) if now.wrapping_sub(last) == 0 || now.wrapping_sub(last) >= 1 << 31 => last.wrapping_add(1),
+        Some(last) if now.wrapping_sub(last) == 0 || now.wrapping_sub(last) >= 1 << 31 => {
+            last.wrapping_add(1)
+        }
         _ => now,
     }
 }

@@ -95,10 +95,11 @@ impl Summary {
     }
 
     pub(super) fn skipped(&mut self, indicator: &Indicator, why: Skip) {
-        let skipped = self
-            .skipped
-            .entry(why.code())
-            .or_insert_with(|| Skipped { count: 0, why: why.to_string(), examples: Vec::new() });
+        let skipped = self.skipped.entry(why.code()).or_insert_with(|| Skipped {
+            count: 0,
+            why: why.to_string(),
+            examples: Vec::new(),
+        });
         skipped.count = skipped.count.saturating_add(1);
         if skipped.examples.len() < EXAMPLES {
             skipped.examples.push(Shown::new(indicator.value()).to_string());

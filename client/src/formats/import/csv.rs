@@ -60,7 +60,9 @@ impl CsvOptions {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// Not `field=column`.
-    #[error("`{0}` is no mapping: field=column[,field=column…] is expected, such as value=domain,category=type")]
+    #[error(
+        "`{0}` is no mapping: field=column[,field=column…] is expected, such as value=domain,category=type"
+    )]
     Map(String),
     /// A draft has no such field.
     #[error("there is no field `{field}` to map a column to; there are: {known}", known = Fields::COLUMNS.join(", "))]
@@ -83,7 +85,9 @@ pub enum HeaderError {
         column: String,
     },
     /// No column holds the value.
-    #[error("no column is called `value`; say which one it is with --map value=<column>; the header has: {found}")]
+    #[error(
+        "no column is called `value`; say which one it is with --map value=<column>; the header has: {found}"
+    )]
     NoValue {
         /// The header.
         found: String,
@@ -193,11 +197,15 @@ impl<R: BufRead> Csv<R> {
         for line in ahead.into_iter().rev() {
             self.again.push_front(line);
         }
-        one(Err(Refusal::new("unclosed_quote", "a quoted cell begins here and does not end; double the quotes in it")))
+        one(Err(Refusal::new(
+            "unclosed_quote",
+            "a quoted cell begins here and does not end; double the quotes in it",
+        )))
     }
 
     fn read_header(&mut self, names: &[String]) -> Result<Columns, HeaderError> {
-        let found = || names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
+        let found =
+            || names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
         let mut columns: Columns = vec![None; names.len()];
         for (field, column) in &self.options.map {
             let mut places = names.iter().enumerate().filter(|(_, name)| name.trim() == column);
@@ -242,7 +250,8 @@ fn numbered(map: &BTreeMap<String, String>, count: usize) -> Result<Columns, Hea
     let mut columns: Columns = vec![None; count];
     let found = || format!("{count} columns without names: map their numbers, from 1");
     for (field, column) in map {
-        let at = usize::from_str(column).ok().and_then(|number| number.checked_sub(1)).filter(|at| *at < count);
+        let at =
+            usize::from_str(column).ok().and_then(|number| number.checked_sub(1)).filter(|at| *at < count);
         let Some(at) = at else {
             return Err(HeaderError::Column { column: column.escape_debug().to_string(), found: found() });
         };
@@ -254,7 +263,10 @@ fn numbered(map: &BTreeMap<String, String>, count: usize) -> Result<Columns, Hea
 fn fields(columns: &Columns, cells: &[String]) -> Said {
     if cells.len() != columns.len() {
         let (found, required) = (cells.len(), columns.len());
-        return Said::Refused(Refusal::new("columns", format!("{found} cells, the file has {required} columns")));
+        return Said::Refused(Refusal::new(
+            "columns",
+            format!("{found} cells, the file has {required} columns"),
+        ));
     }
     let mut fields = Box::<Fields>::default();
     for (column, cell) in columns.iter().zip(cells) {
@@ -330,7 +342,10 @@ impl Splitter {
 
     fn finish(mut self) -> Result<Option<Vec<String>>, Refusal> {
         if self.stray {
-            return Err(Refusal::new("stray_quote", "text follows a closing quote; double the quotes within a cell"));
+            return Err(Refusal::new(
+                "stray_quote",
+                "text follows a closing quote; double the quotes within a cell",
+            ));
         }
         self.cells.push(std::mem::take(&mut self.cell));
         self.cells

@@ -87,7 +87,10 @@ impl Text {
 }
 
 pub(crate) fn too_long() -> Refusal {
-    Refusal::new("too_long", format!("the line has more than {LINE_BYTES} bytes; one item a line is expected"))
+    Refusal::new(
+        "too_long",
+        format!("the line has more than {LINE_BYTES} bytes; one item a line is expected"),
+    )
 }
 
 pub(crate) fn not_utf8(error: &std::str::Utf8Error) -> Refusal {

@@ -2,20 +2,16 @@
 
 use std::io::BufRead;
 
-use almenara_proto::indicator::Kind;
-
 use super::{ImportError, Raw, Said, lines::Lines};
 use crate::draft::Fields;
 
 pub(crate) struct Plain<R> {
     lines: Lines<R>,
-    /// In the text of an advert `#` is a hashtag.
-    comments_behind: bool,
 }
 
 impl<R: BufRead> Plain<R> {
-    pub(crate) const fn new(lines: Lines<R>, kind: Option<Kind>) -> Self {
-        Self { lines, comments_behind: !matches!(kind, Some(Kind::Advert)) }
+    pub(crate) const fn new(lines: Lines<R>) -> Self {
+        Self { lines }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Raw>, ImportError> {
@@ -23,7 +19,7 @@ impl<R: BufRead> Plain<R> {
         let number = line.number;
         let said = match line.text() {
             Err(refusal) => Said::Refused(refusal),
-            Ok(text) => match self.value(&text) {
+            Ok(text) => match value(&text) {
                 "" => Said::Nothing,
                 value => {
                     Said::Fields(Box::new(Fields { value: Some(value.to_owned()), ..Fields::default() }))
@@ -32,16 +28,14 @@ impl<R: BufRead> Plain<R> {
         };
         Ok(Some(Raw { number, lines: 1, said }))
     }
+}
 
-    fn value<'a>(&self, text: &'a str) -> &'a str {
-        let text = text.trim();
-        if text.starts_with('#') {
-            return "";
-        }
-        let comment = [" #", "\t#"].into_iter().filter_map(|mark| text.find(mark)).min();
-        match comment.filter(|_| self.comments_behind).and_then(|at| text.get(..at)) {
-            Some(value) => value.trim_end(),
-            None => text,
-        }
+/// No value holds a space before `#`, so a comment may follow one.
+fn value(text: &str) -> &str {
+    let text = text.trim();
+    if text.starts_with('#') {
+        return "";
     }
+    let comment = [" #", "\t#"].into_iter().filter_map(|mark| text.find(mark)).min();
+    comment.and_then(|at| text.get(..at)).unwrap_or(text).trim_end()
 }

