@@ -5,14 +5,16 @@ use std::{collections::VecDeque, path::Path};
 
 use tonic::transport::Channel;
 
-use almenara_certs::Role;
 use almenara_proto::{limits::MESSAGE_BYTES, name::MemberName, roster::Roster, roster::SignedRoster, wire};
 
 use crate::{
     context::Context,
     exit::CliError,
     rosters::{self, Rosters},
-    rpc::{log_service_client::LogServiceClient, lookup_service_client::LookupServiceClient, roster_service_client::RosterServiceClient},
+    rpc::{
+        log_service_client::LogServiceClient, lookup_service_client::LookupServiceClient,
+        roster_service_client::RosterServiceClient,
+    },
     tls::{self, Clock, Identity, SharedAuthorities},
 };
 
@@ -20,7 +22,6 @@ use crate::{
 const ROSTERS_AHEAD: usize = 1_024;
 
 /// Whom to call, as whom, and whom to believe.
-#[derive(Debug)]
 pub struct Caller {
     identity: Identity,
     authorities: SharedAuthorities,
@@ -63,29 +64,6 @@ impl Caller {
         &self.rosters.current().roster
     }
 
-    /// Who we are.
-    #[must_use]
-    pub const fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// Refuses before anything is sent when our certificate's role cannot do this.
-    ///
-    /// # Errors
-    /// [`CliError`] (usage).
-    pub fn require_role(&self, roles: &[Role]) -> Result<(), CliError> {
-        let own = self.identity.id();
-        if roles.contains(&own.role()) {
-            return Ok(());
-        }
-        let words: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
-        Err(CliError::usage(format!(
-            "the certificate names {own}; this needs the role {}: have an operator of {} issue one with `almenarad cert issue`",
-            words.join(" or "),
-            own.member(),
-        )))
-    }
-
     /// The next node that answers, with its newer rosters taken in; `failed` is told of those that do not.
     ///
     /// # Errors
@@ -102,17 +80,26 @@ impl Caller {
             }
         }
         Err(last.unwrap_or_else(|| {
-            CliError::unavailable("no other node is configured: add members to `nodes` in almenara.toml, or try again later")
+            CliError::unavailable(
+                "no other node is configured: add members to `nodes` in almenara.toml, or try again later",
+            )
         }))
     }
 
     /// Calls the node of one member.
-    async fn call(&mut self, member: &MemberName) -> Result<Node, CliError> {
+    ///
+    /// # Errors
+    /// [`CliError`], when it is not on the roster or cannot be reached.
+    pub async fn call(&mut self, member: &MemberName) -> Result<Node, CliError> {
         let known = self.roster().member(member).ok_or_else(|| {
-            CliError::usage(format!("{member}, which `nodes` in almenara.toml names, is not on roster version {}", self.roster().version))
+            CliError::usage(format!(
+                "{member}, whose node is to be asked, is not on roster version {}",
+                self.roster().version
+            ))
         })?;
         let channel =
-            tls::connect(&known.grpc, member.as_str(), &self.identity, &self.authorities, &self.clock).await?;
+            tls::connect(&known.grpc, member.as_str(), &self.identity, &self.authorities, &self.clock)
+                .await?;
         let node = Node { member: member.clone(), channel };
         self.refresh(&node).await?;
         Ok(node)
@@ -121,18 +108,21 @@ impl Caller {
     /// Takes in the versions that this node knows and we do not. Two ends agree on the roster first: until they
     /// do, nothing restricted flows (PROTOCOL.md §8).
     async fn refresh(&mut self, node: &Node) -> Result<(), CliError> {
-        let mut client = RosterServiceClient::new(node.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let mut client =
+            RosterServiceClient::new(node.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         let from_version = self.roster().version;
         let status = |status| node.error(status);
-        let mut offered = client.get(wire::GetRosterRequest { from_version }).await.map_err(status)?.into_inner();
+        let mut offered =
+            client.get(wire::GetRosterRequest { from_version }).await.map_err(status)?.into_inner();
         let mut taken = 0;
         while let Some(wire) = offered.message().await.map_err(status)? {
             taken += 1;
             if taken > ROSTERS_AHEAD {
                 return Err(CliError::misbehaved(format!("{} sends rosters without end", node.member)));
             }
-            let offered = SignedRoster::from_wire(wire)
-                .map_err(|void| CliError::misbehaved(format!("{} sends a roster that is none: {void}", node.member)))?;
+            let offered = SignedRoster::from_wire(wire).map_err(|void| {
+                CliError::misbehaved(format!("{} sends a roster that is none: {void}", node.member))
+            })?;
             self.rosters.accept(offered).map_err(|error| CliError::from(error).at(&node.member))?;
         }
         if self.roster().version > from_version {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use almenara_proto::name::MemberName;
 
-use crate::{exit::CliError, files, follow::Evidence};
+use crate::{context::Context, exit::CliError, files, follow::Evidence, pull::PullError};
 
 /// The file's content: the notes as they came, and what connects them.
 #[derive(Serialize)]
@@ -42,4 +42,37 @@ pub fn keep(folder: &Path, origin: &MemberName, evidence: &Evidence) -> Result<P
     let written = files::create_private_folder(folder).and_then(|()| files::replace_file(&path, &text));
     written.map_err(|error| CliError::file(&path, &error))?;
     Ok(path)
+}
+
+/// The error with which a log ends whose origin signed two histories: its evidence is kept first.
+///
+/// # Errors
+/// As [`keep`].
+pub fn quarantine(context: &Context, origin: &MemberName, error: PullError) -> Result<CliError, CliError> {
+    let PullError::Follow { error: refused, .. } = &error else { return Ok(error.into()) };
+    let Some(found) = refused.evidence() else { return Ok(error.into()) };
+    let path = keep(&folder(context), origin, found)?;
+    Ok(CliError::misbehaved(format_args!("{refused}; the evidence is in {}", path.display())))
+}
+
+/// Where evidence is kept.
+#[must_use]
+pub fn folder(context: &Context) -> PathBuf {
+    context.home.folder().join("evidence")
+}
+
+/// The files of evidence in `folder`, by name.
+///
+/// # Errors
+/// [`CliError`], when the folder cannot be read.
+pub fn kept(folder: &Path) -> Result<Vec<String>, CliError> {
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(CliError::file(folder, &error)),
+    };
+    let paths = listed.map(|file| file.map(|file| file.path().display().to_string()));
+    let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(|error| CliError::file(folder, &error))?;
+    paths.sort_unstable();
+    Ok(paths)
 }

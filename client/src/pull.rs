@@ -85,7 +85,9 @@ impl PullError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Follow { error, .. } if error.accused() == Accused::Origin => Remedy::Quarantine,
-            Self::Follow { error, .. } if error.blame() == Blame::Unavailable => Remedy::AnotherNodeForThisLog,
+            Self::Follow { error, .. } if error.blame() == Blame::Unavailable => {
+                Remedy::AnotherNodeForThisLog
+            }
             Self::NotThere(_) => Remedy::AnotherNodeForThisLog,
             Self::Follow { .. } | Self::Node(_) => Remedy::AnotherNode,
             Self::Store(_) => Remedy::Stop,
@@ -201,7 +203,8 @@ pub async fn pull(
     outcome
 }
 
-/// Stays connected to `node` and keeps what comes of these logs, until one of the streams ends.
+/// Stays connected to `node` and keeps what comes of these logs, until one of the streams ends. Logs that the
+/// node does not have are left out, unless it has none of them.
 ///
 /// # Errors
 /// The first [`PullError`], with the log that it is about.
@@ -214,12 +217,22 @@ pub async fn watch(
 ) -> Result<(), (MemberName, PullError)> {
     let mut streams = SelectAll::new();
     let mut pullings = Vec::new();
+    let mut missing = None;
     for origin in origins {
-        let (pulling, frames) =
-            open(node, origin, store, wish, true).await.map_err(|error| (origin.clone(), error))?;
+        let (pulling, frames) = match open(node, origin, store, wish, true).await {
+            Ok(opened) => opened,
+            Err(error @ PullError::NotThere(_)) => {
+                missing = Some((origin.clone(), error));
+                continue;
+            }
+            Err(error) => return Err((origin.clone(), error)),
+        };
         let number = pullings.len();
         pullings.push(pulling);
         streams.push(frames.map(Some).chain(futures::stream::iter([None])).map(move |frame| (number, frame)));
+    }
+    if let Some(missing) = missing.filter(|_| pullings.is_empty()) {
+        return Err(missing);
     }
     while let Some((number, frame)) = streams.next().await {
         let Some(pulling) = pullings.get_mut(number) else { continue };

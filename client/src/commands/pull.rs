@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use almenara_certs::Role;
 use almenara_proto::{
     indicator::Kind,
     name::{MemberName, Publisher},
@@ -66,9 +65,6 @@ impl Choice {
     }
 }
 
-/// The roles whose certificates may read logs.
-pub(super) const READERS: [Role; 5] = Role::ALL;
-
 /// What became of one log.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Row {
@@ -115,7 +111,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
     let mut store = Store::open(context.home.store(), config.federation.as_str())?;
     let filter = args.choice.filter();
-    let mut failed = |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
+    let mut failed =
+        |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
     let first = caller.next(&mut failed).await?;
     let before = store.snapshot(caller.roster());
     let mut run = Run { context, rows: BTreeMap::new(), worst: None };
@@ -171,14 +168,17 @@ impl Run<'_> {
     ) -> Result<Vec<MemberName>, CliError> {
         let progress = self.context.output.progress("pulling statements", 0);
         let wish = Wish { filter, roster: caller.roster(), clock: &self.context.clock };
+        let mut each = |_: &Store, event: Event<'_>| {
+            advance(&progress, event);
+            Ok(())
+        };
         let mut left = Vec::new();
         let mut origins = origins.into_iter();
         while let Some(origin) = origins.next() {
             let held = store.replica_mut(&origin)?;
             let (size, counts) = (held.size(), held.counts());
             let start = Instant::now();
-            let pulled =
-                pull::pull(node, &origin, store, wish, &mut |_, event| Ok(advance(&progress, event))).await;
+            let pulled = pull::pull(node, &origin, store, wish, &mut each).await;
             self.count(&origin, node, store, (size, counts), start.elapsed());
             let Err(error) = pulled else { continue };
             match error.remedy() {
@@ -205,7 +205,14 @@ impl Run<'_> {
         row
     }
 
-    fn count(&mut self, origin: &MemberName, node: &Node, store: &Store, before: (u64, Counts), took: Duration) {
+    fn count(
+        &mut self,
+        origin: &MemberName,
+        node: &Node,
+        store: &Store,
+        before: (u64, Counts),
+        took: Duration,
+    ) {
         let Some(replica) = store.replica(origin) else { return };
         let counts = replica.counts();
         let row = self.row(origin);
@@ -229,10 +236,7 @@ impl Run<'_> {
     /// The origin signed two histories: what was agreed keeps counting, and nothing more is taken.
     fn quarantine(&mut self, origin: &MemberName, error: PullError) -> Result<(), CliError> {
         self.error(origin, &error);
-        let PullError::Follow { error: refused, .. } = &error else { return Ok(()) };
-        let Some(found) = refused.evidence() else { return Ok(()) };
-        let path = evidence::keep(&self.context.home.folder().join("evidence"), origin, found)?;
-        let error = CliError::misbehaved(format_args!("{refused}; the evidence is in {}", path.display()));
+        let error = evidence::quarantine(self.context, origin, error)?;
         self.context.output.warn(&error);
         self.worst = Some(error);
         Ok(())
