@@ -1,1 +1,4 @@
 //! Library.
+
+pub mod listener;
+pub mod tls;
