@@ -1,0 +1,559 @@
+//! Who belongs (PROTOCOL.md §7): changed only by a majority of jurisdictions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use crate::{
+    blame::Void,
+    keys::{Context, PublicKey, SigningKey},
+    limits::ROSTER_MEMBERS,
+    log,
+    merkle::{self, Hash},
+    name::{Jurisdiction, MemberName},
+    strict, wire,
+};
+
+/// The members of a federation, at one version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Roster {
+    /// Federation id.
+    pub federation: String,
+    /// From 1.
+    pub version: u64,
+    /// Unix seconds; afterwards nothing restricted flows and no reports are taken.
+    pub expires_at: u64,
+    /// SHA-256 of the previous body; nothing for version 1.
+    pub previous: Option<Hash>,
+    /// By name.
+    pub members: BTreeMap<MemberName, Member>,
+    /// By name.
+    pub groups: BTreeMap<String, BTreeSet<MemberName>>,
+    /// Cosignatures of distinct other jurisdictions that settle an entry.
+    pub quorum: u32,
+    /// Defaults of custody.
+    pub custody: CustodyRule,
+}
+
+/// An organisation that runs a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: MemberName,
+    /// What it is.
+    pub organisation_type: wire::OrganisationType,
+    /// Where it sits.
+    pub jurisdiction: Jurisdiction,
+    /// Of its hosting or parent.
+    pub also_subject_to: Vec<Jurisdiction>,
+    /// Its root and log keys, by log position; at least one, the first from 0.
+    pub segments: Vec<Segment>,
+    /// Its cosign key.
+    pub cosign_key: PublicKey,
+    /// DER certificates of its own authority.
+    pub tls_ca: Vec<Bytes>,
+    /// `host:port`.
+    pub grpc: String,
+    /// `host:port`; may be empty.
+    pub https: String,
+    /// For the public.
+    pub contact: String,
+}
+
+/// Which keys judge the log from a size on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// First index under these keys.
+    pub from_size: u64,
+    /// Root of the log at that size.
+    pub root: Hash,
+    /// Grants and revokes desks' keys, votes.
+    pub root_key: PublicKey,
+    /// Signs checkpoints.
+    pub log_key: PublicKey,
+}
+
+/// Defaults of custody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CustodyRule {
+    /// Copies of AMBER statements that say nothing else.
+    pub copies_amber: u32,
+    /// Copies of AMBER+STRICT statements that say nothing else.
+    pub copies_amber_strict: u32,
+    /// Share of foreign restricted statements above which a jurisdiction is warned of.
+    pub cap_percent: u32,
+}
+
+impl Member {
+    /// The keys that judge log index `index`.
+    #[must_use]
+    pub fn segment_at(&self, index: u64) -> Option<&Segment> {
+        self.segments.iter().rev().find(|segment| segment.from_size <= index)
+    }
+
+    /// The keys in force now.
+    #[must_use]
+    pub fn segment(&self) -> Option<&Segment> {
+        self.segments.last()
+    }
+}
+
+impl Roster {
+    /// Parses a body and checks its structure; who signed it is another question.
+    ///
+    /// # Errors
+    /// [`Void`] with the first broken rule.
+    pub fn parse(body: &[u8]) -> Result<Self, Void> {
+        strict::check(body, &strict::ROSTER)?;
+        let wire = wire::Roster::decode(body).map_err(|error| Void::new("Roster", error.to_string()))?;
+        let mut members = BTreeMap::new();
+        if wire.members.len() > ROSTER_MEMBERS {
+            return Err(Void::new("Roster.members", format!("more than {ROSTER_MEMBERS}")));
+        }
+        for member in wire.members {
+            let member = parse_member(member)?;
+            if let Some(twice) = members.insert(member.name.clone(), member) {
+                return Err(Void::new("Roster.members", format!("{} stands twice", twice.name)));
+            }
+        }
+        if members.is_empty() {
+            return Err(Void::new("Roster.members", "a federation without members"));
+        }
+        let mut groups = BTreeMap::new();
+        for group in wire.groups {
+            let name = group.name.parse::<MemberName>()?.to_string();
+            let names =
+                group.members.iter().map(|name| name.parse()).collect::<Result<BTreeSet<MemberName>, _>>()?;
+            if let Some(stranger) = names.iter().find(|name| !members.contains_key(*name)) {
+                return Err(Void::new("Group.members", format!("{stranger} in group {name} is no member")));
+            }
+            if groups.insert(name.clone(), names).is_some() {
+                return Err(Void::new("Roster.groups", format!("group {name} stands twice")));
+            }
+        }
+        let custody = wire.custody.unwrap_or_default();
+        let roster = Self {
+            federation: log::federation(wire.federation)?,
+            version: wire.version,
+            expires_at: wire.expires_at,
+            previous: match wire.previous.as_ref() {
+                [] => None,
+                bytes => Some(
+                    Hash::try_from(bytes)
+                        .map_err(|_| Void::new("Roster.previous", "32 bytes are expected"))?,
+                ),
+            },
+            members,
+            groups,
+            quorum: wire.quorum,
+            custody: CustodyRule {
+                copies_amber: custody.copies_amber,
+                copies_amber_strict: custody.copies_amber_strict,
+                cap_percent: custody.cap_percent,
+            },
+        };
+        if roster.version == 0 || (roster.version == 1) != roster.previous.is_none() {
+            return Err(Void::new("Roster.previous", "version 1 has none, every later version has one"));
+        }
+        roster.check_keys()?;
+        Ok(roster)
+    }
+
+    /// One key has one purpose and one holder; none is weak.
+    fn check_keys(&self) -> Result<(), Void> {
+        let mut holders: BTreeMap<PublicKey, &MemberName> = BTreeMap::new();
+        for member in self.members.values() {
+            // Within one member, segments may keep the root key while the log key rotates, and the reverse.
+            let mut own: BTreeMap<PublicKey, &str> = BTreeMap::new();
+            let keys = member.segments.iter().flat_map(|s| [(s.root_key, "root"), (s.log_key, "log")]);
+            for (key, purpose) in keys.chain([(member.cosign_key, "cosign")]) {
+                key.admit()?;
+                if own.insert(key, purpose).is_some_and(|other| other != purpose) {
+                    return Err(Void::new(
+                        "Member",
+                        format!("{} uses one key for two purposes", member.name),
+                    ));
+                }
+            }
+            for key in own.into_keys() {
+                if let Some(other) = holders.insert(key, &member.name) {
+                    return Err(Void::new(
+                        "Roster.members",
+                        format!("{other} and {} hold one key", member.name),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes to sign.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        wire::Roster {
+            federation: self.federation.clone(),
+            version: self.version,
+            expires_at: self.expires_at,
+            previous: self.previous.map(|hash| hash.0.to_vec()).unwrap_or_default().into(),
+            members: self.members.values().map(Member::to_wire).collect(),
+            groups: self
+                .groups
+                .iter()
+                .map(|(name, members)| wire::Group {
+                    name: name.clone(),
+                    members: members.iter().map(ToString::to_string).collect(),
+                })
+                .collect(),
+            quorum: self.quorum,
+            custody: Some(wire::CustodyRule {
+                copies_amber: self.custody.copies_amber,
+                copies_amber_strict: self.custody.copies_amber_strict,
+                cap_percent: self.custody.cap_percent,
+            }),
+        }
+        .encode_to_vec()
+    }
+
+    /// Whether `member` belongs.
+    #[must_use]
+    pub fn contains(&self, member: &MemberName) -> bool {
+        self.members.contains_key(member)
+    }
+
+    /// The member of that name.
+    #[must_use]
+    pub fn member(&self, name: &MemberName) -> Option<&Member> {
+        self.members.get(name)
+    }
+
+    /// Where a member sits.
+    #[must_use]
+    pub fn jurisdiction(&self, member: &MemberName) -> Option<Jurisdiction> {
+        self.members.get(member).map(|member| member.jurisdiction)
+    }
+
+    /// Whether a member is in a group.
+    #[must_use]
+    pub fn in_group(&self, group: &str, member: &MemberName) -> bool {
+        self.groups.get(group).is_some_and(|members| members.contains(member))
+    }
+
+    /// All jurisdictions with a member.
+    #[must_use]
+    pub fn jurisdictions(&self) -> BTreeSet<Jurisdiction> {
+        self.members.values().map(|member| member.jurisdiction).collect()
+    }
+
+    /// The jurisdictions that vote for what `signers` signed: those with more than half of their members among
+    /// them.
+    #[must_use]
+    pub fn votes(&self, signers: &BTreeSet<MemberName>) -> BTreeSet<Jurisdiction> {
+        self.jurisdictions()
+            .into_iter()
+            .filter(|code| {
+                let members: Vec<&Member> =
+                    self.members.values().filter(|m| m.jurisdiction == *code).collect();
+                let signed = members.iter().filter(|member| signers.contains(&member.name)).count();
+                signed * 2 > members.len()
+            })
+            .collect()
+    }
+
+    fn majority(&self, signers: &BTreeSet<MemberName>) -> Result<(), RosterError> {
+        let (votes, all) = (self.votes(signers), self.jurisdictions());
+        if votes.len() * 2 > all.len() {
+            return Ok(());
+        }
+        Err(RosterError::NoMajority {
+            version: self.version,
+            found: votes.len(),
+            required: all.len() / 2 + 1,
+            missing: all.difference(&votes).map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl Member {
+    fn to_wire(&self) -> wire::Member {
+        wire::Member {
+            name: self.name.to_string(),
+            organisation_type: self.organisation_type.into(),
+            jurisdiction: self.jurisdiction.to_string(),
+            also_subject_to: self.also_subject_to.iter().map(ToString::to_string).collect(),
+            segments: self
+                .segments
+                .iter()
+                .map(|segment| wire::Segment {
+                    from_size: segment.from_size,
+                    root: segment.root.0.to_vec().into(),
+                    root_key: segment.root_key.0.to_vec().into(),
+                    log_key: segment.log_key.0.to_vec().into(),
+                })
+                .collect(),
+            cosign_key: self.cosign_key.0.to_vec().into(),
+            tls_ca: self.tls_ca.clone(),
+            grpc: self.grpc.clone(),
+            https: self.https.clone(),
+            contact: self.contact.clone(),
+        }
+    }
+
+    /// The bytes of a member entry, as members exchange them before a roster is signed.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_wire().encode_to_vec()
+    }
+
+    /// A member entry from another member.
+    ///
+    /// # Errors
+    /// [`Void`] with the first broken rule.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Void> {
+        strict::check(bytes, &strict::MEMBER)?;
+        let wire = wire::Member::decode(bytes).map_err(|error| Void::new("Member", error.to_string()))?;
+        let member = parse_member(wire)?;
+        for segment in &member.segments {
+            segment.root_key.admit()?;
+            segment.log_key.admit()?;
+        }
+        member.cosign_key.admit()?;
+        Ok(member)
+    }
+}
+
+fn parse_member(wire: wire::Member) -> Result<Member, Void> {
+    let name: MemberName = wire.name.parse()?;
+    let segments = wire
+        .segments
+        .iter()
+        .map(|segment| {
+            Ok(Segment {
+                from_size: segment.from_size,
+                root: Hash::try_from(segment.root.as_ref())
+                    .map_err(|_| Void::new("Segment.root", "32 bytes are expected"))?,
+                root_key: log::key("Segment.root_key", &segment.root_key)?,
+                log_key: log::key("Segment.log_key", &segment.log_key)?,
+            })
+        })
+        .collect::<Result<Vec<_>, Void>>()?;
+    if segments.first().is_none_or(|first| first.from_size != 0 || first.root != merkle::empty_root()) {
+        return Err(Void::new(
+            "Member.segments",
+            format!("the first segment of {name} starts at the empty log"),
+        ));
+    }
+    if !segments.is_sorted_by(|a, b| a.from_size < b.from_size) {
+        return Err(Void::new("Member.segments", format!("the segments of {name} must ascend")));
+    }
+    if wire.tls_ca.is_empty() {
+        return Err(Void::new("Member.tls_ca", format!("{name} has no authority of its own")));
+    }
+    Ok(Member {
+        organisation_type: wire::OrganisationType::try_from(wire.organisation_type)
+            .unwrap_or(wire::OrganisationType::Other),
+        jurisdiction: wire.jurisdiction.parse()?,
+        also_subject_to: wire.also_subject_to.iter().map(|code| code.parse()).collect::<Result<_, _>>()?,
+        segments,
+        cosign_key: log::key("Member.cosign_key", &wire.cosign_key)?,
+        tls_ca: wire.tls_ca,
+        grpc: wire.grpc,
+        https: wire.https,
+        contact: wire.contact,
+        name,
+    })
+}
+
+/// A roster's bytes and who signed them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedRoster {
+    /// The exact bytes.
+    pub body: Bytes,
+    /// Root key and signature.
+    pub signatures: Vec<(PublicKey, [u8; 64])>,
+}
+
+/// A roster that was accepted, with the bytes that prove it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AcceptedRoster {
+    /// What it says.
+    pub roster: Roster,
+    /// The hash that the next version names.
+    pub id: Hash,
+    /// The bytes, to hand on.
+    pub signed: SignedRoster,
+}
+
+/// Why a roster is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RosterError {
+    /// A rule of the bytes or the structure is broken.
+    #[error(transparent)]
+    Void(#[from] Void),
+    /// Version 1 is another one than the hash given out of band.
+    #[error(
+        "roster version 1 has hash {found}, but {pinned} was pinned: ask the member who gave you the hash"
+    )]
+    NotPinned {
+        /// Of what was offered.
+        found: Hash,
+        /// Given out of band.
+        pinned: Hash,
+    },
+    /// Version 1 lacks a member's signature.
+    #[error("roster version 1 is not signed by {0}: every member signs the first version with its root key")]
+    Unsigned(MemberName),
+    /// It does not follow exactly on the current one.
+    #[error("roster version {found} does not follow version {current}: {why}")]
+    NotNext {
+        /// The accepted version.
+        current: u64,
+        /// The offered version.
+        found: u64,
+        /// In words.
+        why: &'static str,
+    },
+    /// Too few jurisdictions.
+    #[error(
+        "{found} of the jurisdictions of version {version} signed, {required} are required; missing: {missing}"
+    )]
+    NoMajority {
+        /// Whose jurisdictions are counted.
+        version: u64,
+        /// How many voted.
+        found: usize,
+        /// How many must.
+        required: usize,
+        /// Who did not.
+        missing: String,
+    },
+}
+
+impl SignedRoster {
+    /// Signs nothing yet.
+    #[must_use]
+    pub fn unsigned(roster: &Roster) -> Self {
+        Self { body: roster.encode().into(), signatures: Vec::new() }
+    }
+
+    /// Adds a signature, once for each key.
+    pub fn sign(&mut self, root_key: &SigningKey) {
+        let key = PublicKey::of(root_key);
+        self.signatures.retain(|(other, _)| *other != key);
+        self.signatures.push((key, Context::Roster.sign(&self.body, root_key)));
+    }
+
+    /// SHA-256 of the body.
+    #[must_use]
+    pub fn id(&self) -> Hash {
+        merkle::sha256(&[&self.body])
+    }
+
+    /// Parses the container.
+    ///
+    /// # Errors
+    /// [`Void`] when keys or signatures have wrong lengths.
+    pub fn from_wire(wire: wire::SignedRoster) -> Result<Self, Void> {
+        let signatures = wire
+            .signatures
+            .iter()
+            .map(|signature| {
+                let bytes = signature.signature.as_ref().try_into();
+                Ok((
+                    log::key("RosterSignature.root_key", &signature.root_key)?,
+                    bytes.map_err(|_| Void::new("RosterSignature.signature", "64 bytes are expected"))?,
+                ))
+            })
+            .collect::<Result<_, Void>>()?;
+        Ok(Self { body: wire.body, signatures })
+    }
+
+    /// The wire form.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::SignedRoster {
+        wire::SignedRoster {
+            body: self.body.clone(),
+            signatures: self
+                .signatures
+                .iter()
+                .map(|(key, signature)| wire::RosterSignature {
+                    root_key: key.0.to_vec().into(),
+                    signature: signature.to_vec().into(),
+                })
+                .collect(),
+        }
+    }
+
+    /// The members of `roster` whose root key in force signed this body.
+    #[must_use]
+    pub fn signers(&self, roster: &Roster) -> BTreeSet<MemberName> {
+        let valid: BTreeSet<PublicKey> = self
+            .signatures
+            .iter()
+            .filter(|(key, signature)| {
+                key.admit().is_ok_and(|key| Context::Roster.verify(&self.body, signature, &key).is_ok())
+            })
+            .map(|(key, _)| *key)
+            .collect();
+        roster
+            .members
+            .values()
+            .filter(|member| member.segment().is_some_and(|segment| valid.contains(&segment.root_key)))
+            .map(|member| member.name.clone())
+            .collect()
+    }
+
+    /// Accepts version 1: by its hash, given out of band, and signed by all its members.
+    ///
+    /// # Errors
+    /// [`RosterError`].
+    pub fn accept_first(self, pinned: &Hash) -> Result<AcceptedRoster, RosterError> {
+        let id = self.id();
+        if id != *pinned {
+            return Err(RosterError::NotPinned { found: id, pinned: *pinned });
+        }
+        let roster = Roster::parse(&self.body)?;
+        if roster.version != 1 {
+            return Err(RosterError::NotNext {
+                current: 0,
+                found: roster.version,
+                why: "the chain starts at 1",
+            });
+        }
+        let signers = self.signers(&roster);
+        match roster.members.keys().find(|name| !signers.contains(*name)) {
+            Some(missing) => Err(RosterError::Unsigned(missing.clone())),
+            None => Ok(AcceptedRoster { roster, id, signed: self }),
+        }
+    }
+
+    /// Accepts version n + 1 after version n: exact succession, and a majority of the jurisdictions of both.
+    ///
+    /// # Errors
+    /// [`RosterError`].
+    pub fn accept_next(self, current: &AcceptedRoster) -> Result<AcceptedRoster, RosterError> {
+        let roster = Roster::parse(&self.body)?;
+        let refuse =
+            |why| RosterError::NotNext { current: current.roster.version, found: roster.version, why };
+        if current.roster.version.checked_add(1) != Some(roster.version) {
+            return Err(refuse("versions follow one by one"));
+        }
+        if roster.previous != Some(current.id) {
+            return Err(refuse("it names another previous version"));
+        }
+        if roster.federation != current.roster.federation {
+            return Err(refuse("it is of another federation"));
+        }
+        for (name, old) in &current.roster.members {
+            if roster.members.get(name).is_some_and(|new| !new.segments.starts_with(&old.segments)) {
+                return Err(refuse("it rewrites the segments of a member's log"));
+            }
+        }
+        current.roster.majority(&self.signers(&current.roster))?;
+        roster.majority(&self.signers(&roster))?;
+        Ok(AcceptedRoster { id: self.id(), roster, signed: self })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! `LogService`: one stream, three readers (PROTOCOL.md §10).
+
+use std::{pin::Pin, sync::Arc};
+
+use futures::Stream;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use almenara_proto::{blame::Blame, name::MemberName, wire};
+
+use super::{Api, services::log_service_server::LogService};
+use crate::{
+    error,
+    heads::Head,
+    outgoing::{Filter, Outgoing, Reader},
+};
+
+/// Frames made ahead of a reader: one on the wire, one being made. A reader that never reads costs no more.
+const FRAMES_AHEAD: usize = 2;
+
+/// The service.
+#[derive(Clone)]
+pub struct LogApi(pub Api);
+
+type Frames = Pin<Box<dyn Stream<Item = Result<wire::ReplicateFrame, Status>> + Send>>;
+
+impl LogApi {
+    fn origin(&self, name: &str) -> Result<watch::Receiver<Arc<Head>>, Status> {
+        let member: MemberName = name.parse().map_err(|error| error::status(Blame::Malformed, &error))?;
+        self.0
+            .outgoing
+            .heads()
+            .subscribe(&member)
+            .ok_or_else(|| Status::not_found(format!("this node holds no log of {member}")))
+    }
+}
+
+#[tonic::async_trait]
+impl LogService for LogApi {
+    type ReplicateStream = Frames;
+
+    async fn get_checkpoint(
+        &self,
+        request: Request<wire::GetCheckpointRequest>,
+    ) -> Result<Response<wire::GetCheckpointResponse>, Status> {
+        self.0.account(&request)?;
+        let head = self.origin(&request.get_ref().origin)?.borrow().clone();
+        Ok(Response::new(wire::GetCheckpointResponse { checkpoint: head.checkpoint.clone() }))
+    }
+
+    async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Frames>, Status> {
+        let account = self.0.account(&request)?;
+        let wanted = request.into_inner();
+        let watch = self.origin(&wanted.origin)?;
+        let roster = &self.0.outgoing.rosters().current().roster;
+        let reader = Reader {
+            recipient: account.recipient(roster.jurisdiction(&account.member)),
+            filter: Filter::from_wire(wanted.filter.unwrap_or_default()),
+            leaf_hashes: wanted.leaf_hashes,
+            agreed: wanted.roster == roster.version,
+        };
+        let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
+        let (outgoing, shutdown) = (self.0.outgoing.clone(), self.0.shutdown.clone());
+        tokio::spawn(async move {
+            let sent = tokio::select! {
+                sent = send(&outgoing, watch, wanted.from, wanted.live, &reader, &frames) => sent,
+                () = shutdown.cancelled() => Err(Some(crate::ingest::Stopping.into())),
+            };
+            // An error ends the stream and is its last frame; a reader that is gone ends it too.
+            if let Err(Some(status)) = sent {
+                drop(frames.send(Err(status)).await);
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}
+
+/// Sends the checkpoint, the pages that lead to it, and so on for as long as the reader wants.
+async fn send(
+    outgoing: &Outgoing,
+    mut watch: watch::Receiver<Arc<Head>>,
+    mut from: u64,
+    live: bool,
+    reader: &Reader,
+    frames: &mpsc::Sender<Result<wire::ReplicateFrame, Status>>,
+) -> Result<(), Option<Status>> {
+    use wire::replicate_frame::Frame;
+    let send = async |frame| {
+        let frame = wire::ReplicateFrame { frame: Some(frame) };
+        frames.send(Ok(frame)).await.map_err(|_| None)
+    };
+    let mut announced = None;
+    loop {
+        let head = watch.borrow_and_update().clone();
+        if head.checkpoint.is_empty() {
+            if !live {
+                return Err(Some(Status::not_found(
+                    "this node has no checkpoint of that log yet: ask another",
+                )));
+            }
+        } else if from > head.signed_size {
+            return Err(Some(Status::out_of_range(format!(
+                "entry {from} is asked for, the newest checkpoint here has size {}: this node may be behind, or was \
+                 restored from a backup",
+                head.signed_size
+            ))));
+        } else if announced.as_ref() != Some(&head.checkpoint) {
+            send(Frame::Checkpoint(head.checkpoint.clone())).await?;
+            while from < head.signed_size {
+                let page = outgoing.page(&head, from, reader).await.map_err(|error| Some(error.into()))?;
+                let length = page.entries.len() as u64;
+                if length == 0 {
+                    return Err(Some(Status::internal("an entry below the checkpoint is missing here")));
+                }
+                from = from.saturating_add(length);
+                send(Frame::Page(page)).await?;
+            }
+            announced = Some(head.checkpoint.clone());
+        }
+        if !live {
+            return Ok(());
+        }
+        tokio::select! {
+            changed = watch.changed() => if changed.is_err() { return Ok(()) },
+            () = frames.closed() => return Ok(()),
+        }
+    }
+}

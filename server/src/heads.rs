@@ -1,0 +1,66 @@
+//! The committed heads of all logs of this node. A watcher is told that a head moved, and reads from its own
+//! cursor: backfill, live and recovery are one path.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use almenara_proto::{name::MemberName, prefix::Prefix};
+
+use crate::store::LogId;
+
+/// A log as it was last committed.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// Its number in the store.
+    pub log: LogId,
+    /// What its entries add up to.
+    pub prefix: Arc<Prefix>,
+    /// Size under the newest signed note; at most the prefix's.
+    pub signed_size: u64,
+    /// That note; empty when there is none.
+    pub checkpoint: Bytes,
+}
+
+/// All heads. Written by the sequencer alone.
+#[derive(Clone, Debug, Default)]
+pub struct Heads(Arc<RwLock<BTreeMap<MemberName, watch::Sender<Arc<Head>>>>>);
+
+impl Heads {
+    /// The newest head of a member's log.
+    #[must_use]
+    pub fn get(&self, member: &MemberName) -> Option<Arc<Head>> {
+        Some(self.subscribe(member)?.borrow().clone())
+    }
+
+    /// A watch on a member's log.
+    #[must_use]
+    pub fn subscribe(&self, member: &MemberName) -> Option<watch::Receiver<Arc<Head>>> {
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).get(member)?.subscribe())
+    }
+
+    /// All heads.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Head>> {
+        let heads = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        heads.values().map(|head| head.borrow().clone()).collect()
+    }
+
+    pub(crate) fn publish(&self, head: Head) {
+        let member = head.prefix.member().clone();
+        let head = Arc::new(head);
+        let mut heads = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match heads.get(&member) {
+            Some(sender) => {
+                sender.send_replace(head);
+            }
+            None => {
+                heads.insert(member, watch::Sender::new(head));
+            }
+        }
+    }
+}

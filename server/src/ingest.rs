@@ -1,0 +1,490 @@
+//! The only entrance for writing, for publishers and for peers alike: verify, admit, hand to the sequencer.
+//!
+//! Everything here is stateless or looks only at tables (safeguards, the roster), so that many batches are
+//! checked at once; what depends on the log is the sequencer's.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use almenara_client::follow::{VerifiedEntry, VerifiedPage};
+use almenara_proto::{
+    batch::{BatchHeader, Leaf, SignedBatch, VerifiedBatch},
+    blame::Void,
+    limits::MESSAGE_BYTES,
+    log::{LogEntry, Override, Signed},
+    merkle::{self, Hash},
+    prefix::{CheckedEntry, Prefix},
+    release::Tlp,
+    wire::{self, RefusalCode},
+};
+
+use crate::{
+    identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards, store::write::NewEntry,
+};
+
+/// Nothing of the item was kept; why, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Which rule.
+    pub code: RefusalCode,
+    /// In words.
+    pub message: String,
+    /// Where single statements are the reason: leaf, rule, words.
+    pub leaves: Vec<(u32, RefusalCode, String)>,
+}
+
+impl Refusal {
+    /// A refusal of the whole item.
+    #[must_use]
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), leaves: Vec::new() }
+    }
+
+    /// A refusal because of single statements: all are named, so that the rest can be published again at once.
+    #[must_use]
+    pub fn of_leaves(leaves: Vec<(u32, RefusalCode, String)>) -> Option<Self> {
+        let (_, code, first) = leaves.first()?;
+        let message = match leaves.len() {
+            1 => first.clone(),
+            many => format!("{many} statements are refused, the first because {first}"),
+        };
+        Some(Self { code: *code, message, leaves })
+    }
+}
+
+impl From<Void> for Refusal {
+    fn from(void: Void) -> Self {
+        let code = match void.place.as_ref() {
+            "key" | "publisher" | "KeyGrant.key" => RefusalCode::Key,
+            "seq" => RefusalCode::Seq,
+            "member" | "federation" => RefusalCode::NotYours,
+            _ => RefusalCode::Void,
+        };
+        Self::new(code, void.to_string())
+    }
+}
+
+/// A report, as the sequencer needs it to find the member's current one.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportFact {
+    /// Its leaf.
+    pub leaf: u32,
+    /// Index key of its indicator.
+    pub key: u64,
+}
+
+/// An item that passed everything that needs no log.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The entry, its author's signature verified.
+    pub entry: CheckedEntry,
+    /// What stands in the log.
+    pub bytes: Bytes,
+    /// Its statements: leaf, bytes, index key.
+    pub statements: Vec<(u32, Bytes, Option<u64>)>,
+    /// The reports among them.
+    pub reports: Vec<ReportFact>,
+    /// Whether every statement is TLP:CLEAR.
+    pub open: bool,
+    /// Logged just before a batch that needs it.
+    pub with: Option<(CheckedEntry, Bytes)>,
+}
+
+/// What happened to an item.
+pub type Outcome = Result<wire::Receipt, Refusal>;
+
+/// A verified page of another member's log, without the parsed statements: many of them wait at once.
+#[derive(Debug)]
+pub struct ReplicaPage {
+    /// What the log adds up to after the page.
+    pub prefix: Prefix,
+    /// Its entries, in order, without a gap.
+    pub entries: Vec<ReplicaEntry>,
+    /// The checkpoint, when nothing is missing below its size.
+    pub checkpoint: Option<Bytes>,
+}
+
+/// One verified entry of another member's log.
+#[derive(Debug)]
+pub struct ReplicaEntry {
+    /// Its leaf hash in the log.
+    pub leaf: Hash,
+    /// The entry, if it counts.
+    pub counted: Option<LogEntry>,
+    /// As the store takes it.
+    pub new: NewEntry,
+}
+
+impl ReplicaPage {
+    /// Keeps what the store needs of a verified page, and `prefix` as it is after the page.
+    #[must_use]
+    pub fn new(prefix: Prefix, page: VerifiedPage) -> Self {
+        let entries = page.entries.into_iter().map(replica_entry).collect();
+        let checkpoint = page.caught_up.then(|| Bytes::copy_from_slice(page.checkpoint.note()));
+        Self { prefix, entries, checkpoint }
+    }
+}
+
+fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
+    let counted = entry.outcome.ok();
+    let (open, statements, leaf_hashes) = match entry.batch {
+        Some(batch) => {
+            let count = batch.header.content.count;
+            let whole = batch.leaves.len() == count as usize;
+            (is_open(&batch.leaves, count), statements(batch.leaves), batch.leaf_hashes.filter(|_| !whole))
+        }
+        None => (false, Vec::new(), None),
+    };
+    ReplicaEntry {
+        leaf: merkle::leaf_hash(&entry.bytes),
+        new: NewEntry {
+            index: entry.index,
+            id: counted.as_ref().map_or_else(|| merkle::sha256(&[&entry.bytes]), LogEntry::id),
+            bytes: entry.bytes,
+            counts: counted.is_some(),
+            open,
+            statements,
+            leaf_hashes,
+        },
+        counted,
+    }
+}
+
+/// Work for the sequencer.
+#[derive(Debug)]
+pub enum Job {
+    /// An item for the own log.
+    Publish(Box<Admitted>, oneshot::Sender<Outcome>),
+    /// A page for a replica.
+    Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
+}
+
+/// The node cannot take it now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the node is stopping: try again, or another node")]
+pub struct Stopping;
+
+/// The entrance.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    jobs: mpsc::Sender<Job>,
+    rosters: SharedRosters,
+    safeguards: Arc<Safeguards>,
+    /// Batches being verified at once: each holds some megabytes of parsed statements.
+    verifying: Arc<Semaphore>,
+    /// KiB of statements between their arrival and their answer, over all callers.
+    in_flight: Arc<Semaphore>,
+}
+
+/// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
+const VERIFYING_AT_ONCE: usize = 4;
+/// 48 MiB: two group commits of typical statements, and a fifth of what a node may take in all.
+const IN_FLIGHT_KIB: usize = 48 * 1024;
+
+impl Ingest {
+    /// An entrance to the sequencer behind `jobs`.
+    #[must_use]
+    pub fn new(jobs: mpsc::Sender<Job>, rosters: SharedRosters, safeguards: Arc<Safeguards>) -> Self {
+        Self {
+            jobs,
+            rosters,
+            safeguards,
+            verifying: Arc::new(Semaphore::new(VERIFYING_AT_ONCE)),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
+        }
+    }
+
+    /// Takes one item of a publisher or operator of this member.
+    ///
+    /// # Errors
+    /// [`Stopping`]; a refusal is a value.
+    pub async fn publish(
+        &self,
+        account: &Account,
+        item: wire::publish_request::Item,
+        now: u64,
+    ) -> Result<(Hash, Outcome), Stopping> {
+        let _bytes = self.in_flight.acquire_many(kib(&item)).await.map_err(|_| Stopping)?;
+        let verifying = self.verifying.acquire().await.map_err(|_| Stopping)?;
+        let id = item_id(&item);
+        let (account, rosters, safeguards) = (account.clone(), self.rosters.clone(), self.safeguards.clone());
+        let large = matches!(&item, wire::publish_request::Item::Batch(batch) if batch.statements.len() > 64);
+        let admit = move || admit(&account, item, now, &rosters, &safeguards);
+        // Small items are cheaper done here than handed to another thread.
+        let admitted = if large {
+            match tokio::task::spawn_blocking(admit).await {
+                Ok(admitted) => admitted,
+                Err(_) => {
+                    Err(Refusal::new(RefusalCode::Void, "a statement could not be read; it was not kept"))
+                }
+            }
+        } else {
+            admit()
+        };
+        drop(verifying);
+        let admitted = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Ok((id, Err(refusal))),
+        };
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Publish(Box::new(admitted), reply)).await.map_err(|_| Stopping)?;
+        Ok((id, outcome.await.map_err(|_| Stopping)?))
+    }
+
+    /// Takes a verified page of another member's log.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner error says that the page does not continue what is held.
+    pub async fn replicate(&self, page: ReplicaPage) -> Result<Result<(), String>, Stopping> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Replicate(Box::new(page), reply)).await.map_err(|_| Stopping)?;
+        outcome.await.map_err(|_| Stopping)
+    }
+}
+
+/// What an item counts against [`IN_FLIGHT_KIB`]; at least one, and never more than a message holds.
+fn kib(item: &wire::publish_request::Item) -> u32 {
+    let bytes: usize = match item {
+        wire::publish_request::Item::Batch(batch) => batch.statements.iter().map(Bytes::len).sum(),
+        _ => 0,
+    };
+    u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, (MESSAGE_BYTES / 1024) as u32)
+}
+
+/// SHA-256 of the signed body, whatever else is wrong with the item.
+fn item_id(item: &wire::publish_request::Item) -> Hash {
+    use wire::publish_request::Item;
+    let body = match item {
+        Item::Batch(batch) => &batch.header,
+        Item::Withdrawal(signed) | Item::KeyGrant(signed) | Item::KeyRevocation(signed) => &signed.body,
+    };
+    merkle::sha256(&[body])
+}
+
+fn admit(
+    account: &Account,
+    item: wire::publish_request::Item,
+    now: u64,
+    rosters: &SharedRosters,
+    safeguards: &Safeguards,
+) -> Result<Admitted, Refusal> {
+    use wire::publish_request::Item;
+    match item {
+        Item::Batch(batch) => admit_batch(account, batch, now, rosters, safeguards),
+        Item::Withdrawal(signed) => {
+            let signed = Signed::parse(signed)?;
+            let withdrawal: &almenara_proto::log::Withdrawal = &signed.content;
+            account.may_publish(withdrawal.publisher.as_str())?;
+            if withdrawal.erase {
+                return Err(Refusal::new(
+                    RefusalCode::NotBuilt,
+                    "this node cannot erase yet: withdraw without `erase`",
+                ));
+            }
+            plain(LogEntry::Withdrawal(signed))
+        }
+        Item::KeyGrant(signed) => {
+            account.may_grant()?;
+            plain(LogEntry::KeyGrant(Signed::parse(signed)?))
+        }
+        Item::KeyRevocation(signed) => {
+            account.may_grant()?;
+            plain(LogEntry::KeyRevocation(Signed::parse(signed)?))
+        }
+    }
+}
+
+fn plain(entry: LogEntry) -> Result<Admitted, Refusal> {
+    let bytes = entry.encode();
+    Ok(Admitted {
+        entry: CheckedEntry::check(entry)?,
+        bytes,
+        statements: Vec::new(),
+        reports: Vec::new(),
+        open: false,
+        with: None,
+    })
+}
+
+fn admit_batch(
+    account: &Account,
+    mut wire: wire::SubmittedBatch,
+    now: u64,
+    rosters: &SharedRosters,
+    safeguards: &Safeguards,
+) -> Result<Admitted, Refusal> {
+    let with = wire.r#override.take();
+    let batch = SignedBatch::parse(wire)?;
+    account.may_publish(batch.header.content.publisher.as_str())?;
+    let roster = &rosters.current().roster;
+    if now > roster.expires_at {
+        return Err(Refusal::new(
+            RefusalCode::Roster,
+            format!(
+                "roster version {} has expired: no new reports until its successor is signed",
+                roster.version
+            ),
+        ));
+    }
+    if batch.header.content.roster > roster.version {
+        return Err(Refusal::new(
+            RefusalCode::Roster,
+            format!(
+                "the batch names roster version {}, this node has {}: try again when it has arrived",
+                batch.header.content.roster, roster.version
+            ),
+        ));
+    }
+    let batch = batch.verify()?;
+    let with = with.map(|signed| check_override(signed, &batch.header)).transpose()?;
+    let overridden: &[u32] = with.as_ref().map_or(&[], |(with, _)| &with.leaves);
+    if let Some(refusal) = Refusal::of_leaves(refused_leaves(&batch, overridden, safeguards)) {
+        return Err(refusal);
+    }
+    check_header(&batch)?;
+    let reports = batch
+        .leaves
+        .iter()
+        .filter_map(|leaf| {
+            let statement = leaf.statement.as_ref().ok()?;
+            statement.report()?;
+            Some(ReportFact { leaf: leaf.index, key: statement.indicator.index_key() })
+        })
+        .collect();
+    let open = is_open(&batch.leaves, batch.header.content.count);
+    let bytes = LogEntry::Batch(batch.header.clone()).encode();
+    Ok(Admitted {
+        bytes,
+        reports,
+        open,
+        statements: statements(batch.leaves),
+        entry: CheckedEntry::from_verified(batch.header),
+        with: with.map(|(_, entry)| entry),
+    })
+}
+
+/// Whether all statements of a batch are here and TLP:CLEAR.
+pub(crate) fn is_open(leaves: &[Leaf], count: u32) -> bool {
+    leaves.len() == count as usize
+        && leaves.iter().all(|leaf| {
+            leaf.statement.as_ref().is_ok_and(|statement| statement.release.tlp == Some(Tlp::Clear))
+        })
+}
+
+/// Leaf, bytes and index key, as the store takes them.
+pub(crate) fn statements(leaves: Vec<Leaf>) -> Vec<(u32, Bytes, Option<u64>)> {
+    leaves
+        .into_iter()
+        .map(|leaf| {
+            let key = leaf.statement.as_ref().ok().map(|statement| statement.indicator.index_key());
+            (leaf.index, leaf.bytes, key)
+        })
+        .collect()
+}
+
+fn check_override(
+    signed: wire::Signed,
+    header: &Signed<BatchHeader>,
+) -> Result<(Override, (CheckedEntry, Bytes)), Refusal> {
+    let signed = Signed::<Override>::parse(signed)?;
+    let content = signed.content.clone();
+    if content.batch_id != header.id() {
+        return Err(Refusal::new(RefusalCode::Void, "the override is for another batch"));
+    }
+    if content.key == header.content.key {
+        return Err(Refusal::new(
+            RefusalCode::Key,
+            "an override needs a second key of the member, not the batch's own",
+        ));
+    }
+    let entry = LogEntry::Override(signed);
+    let bytes = entry.encode();
+    Ok((content, (CheckedEntry::check(entry)?, bytes)))
+}
+
+/// What the author must have kept to but no reader can judge from a part of the batch.
+fn check_header(batch: &VerifiedBatch) -> Result<(), Refusal> {
+    let statements = || batch.leaves.iter().filter_map(|leaf| leaf.statement.as_ref().ok());
+    if !statements().map(|statement| statement.nonce).is_sorted_by(|a, b| a < b) {
+        return Err(Refusal::new(
+            RefusalCode::Void,
+            "the leaves must stand in the order of their nonces, each once",
+        ));
+    }
+    let custodied = statements().filter(|statement| statement.copies > 0).count();
+    if custodied != batch.header.content.custodied as usize {
+        return Err(Refusal::new(
+            RefusalCode::Void,
+            format!(
+                "the header counts {} custodied leaves, {custodied} are here",
+                batch.header.content.custodied
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Every statement that this node does not take, each with its reason.
+fn refused_leaves(
+    batch: &VerifiedBatch,
+    overridden: &[u32],
+    safeguards: &Safeguards,
+) -> Vec<(u32, RefusalCode, String)> {
+    let mut seen: HashMap<u64, Vec<&almenara_proto::indicator::Indicator>> =
+        HashMap::with_capacity(batch.leaves.len());
+    let mut refused = Vec::new();
+    for leaf in &batch.leaves {
+        let statement = match &leaf.statement {
+            Ok(statement) => statement,
+            Err(void) => {
+                refused.push((leaf.index, RefusalCode::Void, void.to_string()));
+                continue;
+            }
+        };
+        let indicator = &statement.indicator;
+        if let Err(error) = indicator.admissible() {
+            refused.push((leaf.index, RefusalCode::NotCanonical, error.to_string()));
+            continue;
+        }
+        if statement.report().is_some() {
+            let same = seen.entry(indicator.index_key()).or_default();
+            if same.contains(&indicator) {
+                refused.push((
+                    leaf.index,
+                    RefusalCode::Void,
+                    "the batch reports this indicator twice: keep one".to_owned(),
+                ));
+                continue;
+            }
+            same.push(indicator);
+        }
+        if overridden.binary_search(&leaf.index).is_ok() {
+            continue;
+        }
+        if statement.report().is_some()
+            && let Some(protected) = safeguards.protects(indicator)
+        {
+            let list = protected.list;
+            refused.push((
+                leaf.index,
+                RefusalCode::Protected,
+                format!("it is on the protected list `{list}`: a second desk must sign an override"),
+            ));
+            continue;
+        }
+        if let Some(finding) = statement.free_texts().find_map(|text| personal::scan(text, indicator)) {
+            refused.push((
+                leaf.index,
+                RefusalCode::PersonalData,
+                format!(
+                    "its free text seems to hold {}: take it out, or have a second desk override",
+                    finding.what
+                ),
+            ));
+        }
+    }
+    refused
+}

@@ -1,0 +1,353 @@
+//! What leaves the node: pages of a log and evidence about indicators, every statement through release.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+
+use almenara_proto::{
+    batch::{BatchHeader, Disclosure, Rest, statement_id},
+    indicator::{Indicator, Kind},
+    log::LogEntry,
+    merkle::{self, Hash},
+    name::MemberName,
+    release::{Open, Recipient, Released},
+    statement::{Category, Statement},
+    tile, wire,
+};
+
+use crate::{
+    heads::{Head, Heads},
+    rosters::{SharedRosters, ThenAndNow},
+    store::{LogId, Place, Store, StoreError, read::StoredEntry},
+};
+
+/// Entries of one page: enough to make the proof at its end cheap, few enough for a message.
+const PAGE_ENTRIES: u32 = 64;
+/// Bytes at which a page ends: with one more batch of at most 3 MiB it stays below the message limit, since a
+/// page ends before a batch that would pass it unless it is the first.
+const PAGE_BYTES: usize = 768 * 1024;
+/// Batch headers kept for lookups, some 400 bytes each.
+const HEADERS_KEPT: usize = 8_192;
+
+/// Which statements a reader wants, of those it may have.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    kinds: Vec<Kind>,
+    categories: Vec<Category>,
+    publishers: Vec<String>,
+    nothing: bool,
+}
+
+impl Filter {
+    /// From a call; a kind that this version does not know matches nothing.
+    #[must_use]
+    pub fn from_wire(wire: wire::Filter) -> Self {
+        let kinds: Vec<Kind> = wire.kinds.iter().filter_map(|&number| Kind::from_number(number)).collect();
+        let categories: Vec<Category> =
+            wire.categories.iter().filter_map(|&number| Category::from_number(number)).collect();
+        let unknown = (!wire.kinds.is_empty() && kinds.is_empty())
+            || (!wire.categories.is_empty() && categories.is_empty());
+        Self { kinds, categories, publishers: wire.publishers, nothing: wire.no_statements || unknown }
+    }
+
+    fn is_all(&self) -> bool {
+        self.kinds.is_empty() && self.categories.is_empty()
+    }
+
+    fn wants_publisher(&self, publisher: &str) -> bool {
+        !self.nothing
+            && (self.publishers.is_empty() || self.publishers.iter().any(|wanted| wanted == publisher))
+    }
+
+    /// Sightings and disputes have no category: they come with every category.
+    fn wants(&self, statement: &Statement) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&statement.indicator.kind()))
+            && (self.categories.is_empty()
+                || statement.report().is_none_or(|report| {
+                    report.categories.iter().any(|category| self.categories.contains(category))
+                }))
+    }
+}
+
+/// Who reads, and how.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// As release sees the caller.
+    pub recipient: Recipient,
+    /// What it wants.
+    pub filter: Filter,
+    /// Whether it wants all leaf hashes of partly disclosed batches.
+    pub leaf_hashes: bool,
+    /// Its roster version is ours.
+    pub agreed: bool,
+}
+
+/// One statement that a caller may see.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Where it stands.
+    pub place: Place,
+    /// Its batch.
+    pub header: Arc<BatchHeader>,
+    /// Whether its batch counts.
+    pub counts: bool,
+    /// What it says.
+    pub statement: Released<Statement>,
+}
+
+type HeaderCache = Mutex<HashMap<(LogId, u64), (Arc<BatchHeader>, bool)>>;
+
+/// The door out.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    store: Store,
+    heads: Heads,
+    rosters: SharedRosters,
+    server: MemberName,
+    headers: Arc<HeaderCache>,
+}
+
+impl Outgoing {
+    /// The door of the node of `server`.
+    #[must_use]
+    pub fn new(store: Store, heads: Heads, rosters: SharedRosters, server: MemberName) -> Self {
+        Self { store, heads, rosters, server, headers: Arc::default() }
+    }
+
+    /// Entries of a log from an index on, up to its signed size, with the proof that they lead to it.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn page(&self, head: &Head, from: u64, reader: &Reader) -> Result<wire::LogPage, StoreError> {
+        let entries = self.store.entries(head.log, from, head.signed_size, PAGE_ENTRIES).await?;
+        let mut frames = Vec::new();
+        let mut size = 0usize;
+        for entry in entries {
+            let disclosure = self.disclosure(head, &entry, reader).await?;
+            let bytes = entry.bytes.len().saturating_add(disclosure.as_ref().map_or(0, disclosure_bytes));
+            if !frames.is_empty() && size.saturating_add(bytes) > PAGE_BYTES {
+                break;
+            }
+            size = size.saturating_add(bytes);
+            frames.push(wire::EntryFrame { entry: entry.bytes, disclosure });
+        }
+        let to = from.saturating_add(frames.len() as u64);
+        let consistency = self.consistency(head, to).await?;
+        Ok(wire::LogPage { from, entries: frames, consistency })
+    }
+
+    async fn consistency(&self, head: &Head, old: u64) -> Result<Vec<Bytes>, StoreError> {
+        let new = head.signed_size;
+        let mut tiles = self.store.tiles(head.log, tile::tiles_for_consistency(old, new)).await?;
+        // The log may have grown meanwhile: a tile then holds more hashes than it had at this size.
+        for (id, hashes) in &mut tiles {
+            hashes.truncate(usize::from(id.width(new)).saturating_mul(Hash::LEN));
+        }
+        let proof = tile::consistency(old, new, &tiles)
+            .map_err(|error| StoreError::Damaged { what: "tiles", why: error.to_string() })?;
+        Ok(proof.iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect())
+    }
+
+    async fn disclosure(
+        &self,
+        head: &Head,
+        entry: &StoredEntry,
+        reader: &Reader,
+    ) -> Result<Option<wire::Disclosure>, StoreError> {
+        let Some((header, counts)) = self.header(head.log, entry) else { return Ok(None) };
+        if !counts {
+            return Ok(None);
+        }
+        let count = header.count;
+        if !reader.filter.wants_publisher(header.publisher.as_str()) {
+            return Ok(Some(Disclosure::nothing().into_wire(count)));
+        }
+        let held = self.store.statements(head.log, entry.index).await?;
+        if let Some(open) = Open::stored(entry.open)
+            && reader.filter.is_all()
+        {
+            let all = Released::open(held, &open).into_inner().into_iter().map(|(_, bytes)| bytes).collect();
+            return Ok(Some(Disclosure::whole(all).into_wire(count)));
+        }
+        let rosters = self.then_and_now(&header, reader);
+        let clear: Vec<(u32, Bytes)> = held
+            .iter()
+            .filter_map(|(leaf, bytes)| {
+                let statement = Statement::parse(bytes).ok()?;
+                let passed = Released::pass(
+                    (*leaf, bytes.clone()),
+                    &statement.release,
+                    &header.member,
+                    &self.server,
+                    &reader.recipient,
+                    rosters.as_rosters(),
+                )?;
+                reader.filter.wants(&statement).then(|| passed.into_inner())
+            })
+            .collect();
+        let leaves = self.leaf_hashes(head.log, entry.index, &header, &held).await?;
+        Ok(Some(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count)))
+    }
+
+    fn then_and_now(&self, header: &BatchHeader, reader: &Reader) -> ThenAndNow {
+        if reader.agreed {
+            ThenAndNow::of(&self.rosters, header.roster)
+        } else {
+            ThenAndNow::disagreed(&self.rosters)
+        }
+    }
+
+    async fn leaf_hashes(
+        &self,
+        log: LogId,
+        entry: u64,
+        header: &BatchHeader,
+        held: &[(u32, Bytes)],
+    ) -> Result<Vec<Hash>, StoreError> {
+        if held.len() == header.count as usize {
+            let origin = header.origin_hash();
+            return Ok(held.iter().map(|(_, bytes)| statement_id(&origin, bytes)).collect());
+        }
+        self.store.leaf_hashes(log, entry).await?.ok_or_else(|| StoreError::Damaged {
+            what: "batch",
+            why: format!("entry {entry} is neither here whole nor are its leaf hashes"),
+        })
+    }
+
+    fn header(&self, log: LogId, entry: &StoredEntry) -> Option<(Arc<BatchHeader>, bool)> {
+        let mut kept = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(&(log, entry.index)) {
+            return Some(known.clone());
+        }
+        let LogEntry::Batch(signed) = LogEntry::parse(&entry.bytes).ok()? else { return None };
+        let header = (Arc::new(signed.content), entry.counts);
+        if kept.len() >= HEADERS_KEPT {
+            kept.clear();
+        }
+        kept.insert((log, entry.index), header.clone());
+        Some(header)
+    }
+
+    /// Everything about these indicators that `recipient` may see, by position in `indicators`.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn about(
+        &self,
+        indicators: &[Indicator],
+        recipient: &Recipient,
+    ) -> Result<Vec<Vec<Seen>>, StoreError> {
+        let keys: Vec<u64> = indicators.iter().map(Indicator::index_key).collect();
+        let mut positions: HashMap<u64, Vec<usize>> = HashMap::with_capacity(keys.len());
+        keys.iter().enumerate().for_each(|(at, key)| positions.entry(*key).or_default().push(at));
+        let found = self.store.places(&keys).await?;
+        let places: Vec<Place> = found.iter().map(|(_, place)| *place).collect();
+        let statements = self.store.statements_at(&places).await?;
+        let headers = self.headers_of(&places).await?;
+        let mut seen: Vec<Vec<Seen>> = indicators.iter().map(|_| Vec::new()).collect();
+        let mut rosters: BTreeMap<u64, ThenAndNow> = BTreeMap::new();
+        for (key, place) in found {
+            let (Some(bytes), Some((header, counts))) =
+                (statements.get(&place), headers.get(&(place.log(), place.entry())))
+            else {
+                continue;
+            };
+            let Ok(statement) = Statement::parse(bytes) else { continue };
+            let rosters =
+                rosters.entry(header.roster).or_insert_with(|| ThenAndNow::of(&self.rosters, header.roster));
+            let (release, indicator) = (statement.release.clone(), statement.indicator.clone());
+            let Some(statement) = Released::pass(
+                statement,
+                &release,
+                &header.member,
+                &self.server,
+                recipient,
+                rosters.as_rosters(),
+            ) else {
+                continue;
+            };
+            for at in positions.get(&key).into_iter().flatten() {
+                if indicators.get(*at) == Some(&indicator)
+                    && let Some(list) = seen.get_mut(*at)
+                {
+                    list.push(Seen {
+                        place,
+                        header: Arc::clone(header),
+                        counts: *counts,
+                        statement: statement.clone(),
+                    });
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn headers_of(
+        &self,
+        places: &[Place],
+    ) -> Result<HashMap<(LogId, u64), (Arc<BatchHeader>, bool)>, StoreError> {
+        let mut found = HashMap::new();
+        let mut wanted: Vec<(LogId, u64)> = places.iter().map(|place| (place.log(), place.entry())).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        {
+            let kept = self.headers.lock().unwrap_or_else(PoisonError::into_inner);
+            wanted.retain(|at| match kept.get(at) {
+                Some(known) => {
+                    found.insert(*at, known.clone());
+                    false
+                }
+                None => true,
+            });
+        }
+        for (log, entry) in self.store.entries_at(&wanted).await? {
+            if let Some(header) = self.header(log, &entry) {
+                found.insert((log, entry.index), header);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Which of these places are withdrawn.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn withdrawn(&self, places: &[Place]) -> Result<Vec<Place>, StoreError> {
+        self.store.withdrawn(places).await
+    }
+
+    /// The committed heads.
+    #[must_use]
+    pub const fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    /// The accepted rosters.
+    #[must_use]
+    pub const fn rosters(&self) -> &SharedRosters {
+        &self.rosters
+    }
+}
+
+/// Shows `clear`, and proves it by what the reader asked for.
+fn disclose(clear: Vec<(u32, Bytes)>, leaves: &[Hash], leaf_hashes: bool) -> Disclosure {
+    let rest = if leaf_hashes {
+        let shown: Vec<u32> = clear.iter().map(|(index, _)| *index).collect();
+        let hidden = (0u32..).zip(leaves).filter(|(index, _)| shown.binary_search(index).is_err());
+        Rest::Leaves(hidden.map(|(_, hash)| *hash).collect())
+    } else if clear.is_empty() {
+        Rest::Proof(Vec::new())
+    } else {
+        let shown: Vec<u32> = clear.iter().map(|(index, _)| *index).collect();
+        Rest::Proof(merkle::multi_prove(leaves, &shown).unwrap_or_default())
+    };
+    Disclosure { clear, rest, not_here: Vec::new() }
+}
+
+fn disclosure_bytes(disclosure: &wire::Disclosure) -> usize {
+    let statements: usize = disclosure.statements.iter().map(|bytes| bytes.len().saturating_add(4)).sum();
+    statements.saturating_add(disclosure.proof.len()).saturating_add(disclosure.leaf_hashes.len())
+}

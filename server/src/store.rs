@@ -1,0 +1,195 @@
+//! What a node keeps, in SQLite or PostgreSQL, with one SQL text for both.
+//!
+//! Only the sequencer writes ([`write`]); everybody else reads what is committed ([`read`]). Numbers that
+//! readers page by are log positions, given in the writing transaction.
+
+mod place;
+pub mod read;
+mod schema;
+pub mod write;
+
+use std::{fs::File, path::PathBuf, sync::Arc};
+
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor as _, Pool, any::AnyPoolOptions};
+
+pub use place::{LogId, Place};
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process uses the same files.
+    #[error("{path} is in use by another process: stop that one first, a log has one writer")]
+    InUse {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The address of the store is not understood.
+    #[error("store.url `{0}`: `sqlite:FILE` or `postgres://…` is expected")]
+    Url(String),
+    /// No room is left: nothing of the write was kept, reads go on.
+    #[error("no space is left where the node keeps its data: nothing was stored; free some and try again")]
+    Full,
+    /// The head is not where the writer thought: somebody else wrote.
+    #[error(
+        "the head of log {log} moved from {expected} under its writer: another process writes the same store"
+    )]
+    HeadMoved {
+        /// Which log.
+        log: u16,
+        /// Size that the writer knew.
+        expected: u64,
+    },
+    /// What is stored contradicts itself.
+    #[error("the stored {what} is damaged: {why}")]
+    Damaged {
+        /// What.
+        what: &'static str,
+        /// How it shows.
+        why: String,
+    },
+    /// A file could not be opened.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database said no.
+    #[error("the database: {0}")]
+    Database(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLITE_FULL is 13; PostgreSQL's disk_full is 53100.
+        let full = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code == "13" || code == "53100");
+        if full { Self::Full } else { Self::Database(error) }
+    }
+}
+
+impl StoreError {
+    /// Whether the node may go on with what it had before: nothing of the write was kept, and the next try may
+    /// succeed. After anything else (a failed fsync above all) only a restart tells what is on the disk.
+    #[must_use]
+    pub const fn is_survivable(&self) -> bool {
+        matches!(self, Self::Full)
+    }
+}
+
+/// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
+/// millions of statements. In KiB.
+const WRITER_CACHE_KIB: u32 = 64 * 1024;
+/// SQLite pages held by each reader, in KiB. Four readers and the writer stay well below a node's 256 MiB.
+const READER_CACHE_KIB: u32 = 16 * 1024;
+/// Readers at once. More threads than that fight for two cores.
+const READERS: u32 = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// A node's store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    readers: Pool<Any>,
+    writer: Pool<Any>,
+    dialect: Dialect,
+    /// Held for as long as the store is open.
+    _lock: Option<Arc<File>>,
+}
+
+impl Store {
+    /// Opens or creates the store at `url`: `sqlite:FILE` or `postgres://…`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process has it; else as the database says.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (dialect, lock) = if let Some(path) = url.strip_prefix("sqlite:") {
+            (Dialect::Sqlite, Some(Arc::new(lock(path)?)))
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            (Dialect::Postgres, None)
+        } else {
+            return Err(StoreError::Url(url.to_owned()));
+        };
+        let (write_url, read_url) = match dialect {
+            Dialect::Sqlite => (format!("{url}?mode=rwc"), format!("{url}?mode=ro")),
+            Dialect::Postgres => (url.to_owned(), url.to_owned()),
+        };
+        let writer = pool(&write_url, dialect, 1, WRITER_CACHE_KIB).await?;
+        schema::migrate(&writer, dialect).await?;
+        let readers = pool(&read_url, dialect, READERS, READER_CACHE_KIB).await?;
+        Ok(Self { readers, writer, dialect, _lock: lock })
+    }
+
+    /// Writes SQLite's WAL back into the database and closes.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        if self.dialect == Dialect::Sqlite
+            && let Err(error) = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").await
+        {
+            tracing::warn!(%error, "the WAL stays as it is; the next start reads it");
+        }
+        self.writer.close().await;
+    }
+
+    /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`.
+    fn sql(&self, text: &str) -> AssertSqlSafe<String> {
+        AssertSqlSafe(match self.dialect {
+            Dialect::Sqlite => text.replace("{numbers}", "SELECT value AS v FROM json_each($1)"),
+            Dialect::Postgres => text
+                .replace("{numbers}", "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v"),
+        })
+    }
+}
+
+async fn pool(url: &str, dialect: Dialect, size: u32, cache_kib: u32) -> Result<Pool<Any>, StoreError> {
+    let options = AnyPoolOptions::new().max_connections(size).min_connections(1).after_connect(
+        move |connection: &mut AnyConnection, _| {
+            Box::pin(async move {
+                if dialect == Dialect::Sqlite {
+                    // FULL: a log that forgets acknowledged entries at a power loss forks itself.
+                    let settings = format!(
+                        "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                         PRAGMA cache_size = -{cache_kib}; PRAGMA journal_size_limit = 67108864; \
+                         PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;"
+                    );
+                    connection.execute(AssertSqlSafe(settings)).await?;
+                }
+                Ok(())
+            })
+        },
+    );
+    Ok(options.connect(url).await?)
+}
+
+/// SQLite allows several writing processes; a log does not.
+fn lock(path: &str) -> Result<File, StoreError> {
+    let path = PathBuf::from(format!("{path}.lock"));
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| StoreError::File { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
+        Err(std::fs::TryLockError::Error(source)) => Err(StoreError::File { path, source }),
+    }
+}
+
+/// A JSON array of numbers, as the `{numbers}` of a statement.
+fn json_numbers(numbers: impl IntoIterator<Item = i64>) -> String {
+    let mut text = String::from("[");
+    for number in numbers {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&number.to_string());
+    }
+    text.push(']');
+    text
+}

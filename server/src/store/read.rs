@@ -1,0 +1,372 @@
+//! Reading what is committed. Nothing here decides who may see it: see `outgoing`.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sqlx::{Row as _, any::AnyRow};
+
+use almenara_proto::{
+    keys::PublicKey,
+    merkle::{CompactRange, Hash},
+    name::Publisher,
+    prefix::KeptKey,
+    tile::TileId,
+};
+
+use super::{
+    LogId, Place, Store, StoreError, json_numbers,
+    write::{CHUNK, Usage, decode_chunk, id_prefix, signed},
+};
+
+/// A log's head as it was committed.
+#[derive(Clone, Debug)]
+pub struct StoredHead {
+    /// Its number.
+    pub log: LogId,
+    /// Whose.
+    pub member: String,
+    /// Entries.
+    pub size: u64,
+    /// The right edge.
+    pub tree: CompactRange,
+    /// The newest signed note; empty when there is none.
+    pub checkpoint: Bytes,
+    /// All keys.
+    pub keys: Vec<KeptKey>,
+}
+
+/// An entry as it was committed.
+#[derive(Clone, Debug)]
+pub struct StoredEntry {
+    /// Its index.
+    pub index: u64,
+    /// `LogEntry`, verbatim.
+    pub bytes: Bytes,
+    /// Whether it counts.
+    pub counts: bool,
+    /// Whether every statement in it is TLP:CLEAR.
+    pub open: bool,
+}
+
+fn unsigned(number: i64) -> u64 {
+    number.cast_unsigned()
+}
+
+fn optional(number: i64) -> Option<u64> {
+    u64::try_from(number).ok()
+}
+
+fn damaged(what: &'static str) -> impl Fn(&dyn std::fmt::Display) -> StoreError {
+    move |why| StoreError::Damaged { what, why: why.to_string() }
+}
+
+impl Store {
+    /// All logs.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when a row makes no sense.
+    pub async fn heads(&self) -> Result<Vec<StoredHead>, StoreError> {
+        let rows = sqlx::query("SELECT log, member, size, tree, checkpoint FROM logs ORDER BY log")
+            .fetch_all(&self.readers)
+            .await?;
+        let mut heads = Vec::new();
+        for row in rows {
+            let log: i64 = row.try_get(0)?;
+            heads.push(StoredHead {
+                log: LogId(u16::try_from(log).map_err(|error| damaged("log number")(&error))?),
+                member: row.try_get(1)?,
+                size: unsigned(row.try_get(2)?),
+                tree: CompactRange::from_bytes(&row.try_get::<Vec<u8>, _>(3)?)
+                    .map_err(|error| damaged("tree")(&error))?,
+                checkpoint: row.try_get::<Vec<u8>, _>(4)?.into(),
+                keys: self.keys(log).await?,
+            });
+        }
+        Ok(heads)
+    }
+
+    async fn keys(&self, log: i64) -> Result<Vec<KeptKey>, StoreError> {
+        let key = |row: &AnyRow| -> Result<KeptKey, StoreError> {
+            let bytes: Vec<u8> = row.try_get(0)?;
+            Ok(KeptKey {
+                key: PublicKey(bytes.try_into().map_err(|_| damaged("key")(&"32 bytes are expected"))?),
+                publisher: row
+                    .try_get::<String, _>(1)?
+                    .parse::<Publisher>()
+                    .map_err(|error| damaged("publisher")(&error))?,
+                granted_at: unsigned(row.try_get(2)?),
+                last_seq: optional(row.try_get(3)?),
+                cut: optional(row.try_get(4)?),
+                revoked_at: optional(row.try_get(5)?),
+            })
+        };
+        sqlx::query(
+            "SELECT public_key, publisher, granted_at, last_seq, cut, revoked_at FROM keys WHERE log = $1",
+        )
+        .bind(log)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(key)
+        .collect()
+    }
+
+    /// What each publisher used of its day's quota.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn usage(&self) -> Result<Vec<Usage>, StoreError> {
+        sqlx::query("SELECT publisher, day, statements FROM quotas")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                Ok(Usage {
+                    publisher: row.try_get(0)?,
+                    day: unsigned(row.try_get(1)?),
+                    statements: unsigned(row.try_get(2)?),
+                })
+            })
+            .collect()
+    }
+
+    /// Entries `[from, to)` of a log, at most `limit`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn entries(
+        &self,
+        log: LogId,
+        from: u64,
+        to: u64,
+        limit: u32,
+    ) -> Result<Vec<StoredEntry>, StoreError> {
+        sqlx::query(
+            "SELECT entry, bytes, counts, open FROM entries \
+             WHERE log = $1 AND entry >= $2 AND entry < $3 ORDER BY entry LIMIT $4",
+        )
+        .bind(i64::from(log.0))
+        .bind(signed(from))
+        .bind(signed(to))
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(StoredEntry {
+                index: unsigned(row.try_get(0)?),
+                bytes: row.try_get::<Vec<u8>, _>(1)?.into(),
+                counts: row.try_get::<i64, _>(2)? != 0,
+                open: row.try_get::<i64, _>(3)? != 0,
+            })
+        })
+        .collect()
+    }
+
+    /// The statements of one entry that are here: leaf and bytes, ascending.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn statements(&self, log: LogId, entry: u64) -> Result<Vec<(u32, Bytes)>, StoreError> {
+        let first = Place::new(log, entry, 0)?;
+        let rows =
+            sqlx::query("SELECT place, bytes FROM payloads WHERE place >= $1 AND place <= $2 ORDER BY place")
+                .bind(first.number())
+                .bind(first.number() | 0xfff)
+                .fetch_all(&self.readers)
+                .await?;
+        let mut out = Vec::new();
+        for row in rows {
+            let leaf = Place::from_number(row.try_get(0)?).leaf();
+            out.extend(decode_chunk(row.try_get(1)?).into_iter().map(|(slot, bytes)| (leaf + slot, bytes)));
+        }
+        Ok(out)
+    }
+
+    /// Statements by place; those that are not here are left out.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn statements_at(&self, places: &[Place]) -> Result<BTreeMap<Place, Bytes>, StoreError> {
+        let chunk = |place: &Place| place.number() - i64::from(place.leaf() % CHUNK);
+        let mut chunks: Vec<i64> = places.iter().map(chunk).collect();
+        chunks.sort_unstable();
+        chunks.dedup();
+        if chunks.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let text = self.sql("SELECT place, bytes FROM payloads WHERE place IN ({numbers})");
+        let rows = sqlx::query(text).bind(json_numbers(chunks)).fetch_all(&self.readers).await?;
+        let mut found = BTreeMap::new();
+        for row in rows {
+            let first: i64 = row.try_get(0)?;
+            for (slot, bytes) in decode_chunk(row.try_get(1)?) {
+                found.insert(Place::from_number(first + i64::from(slot)), bytes);
+            }
+        }
+        Ok(places.iter().filter_map(|place| Some((*place, found.get(place)?.clone()))).collect())
+    }
+
+    /// Where indicators with these index keys stand: `(key, place)`, in no order. Two indicators may share a
+    /// key: the caller compares values.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn places(&self, keys: &[u64]) -> Result<Vec<(u64, Place)>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = self.sql("SELECT indicator, place FROM indicators WHERE indicator IN ({numbers})");
+        sqlx::query(text)
+            .bind(json_numbers(keys.iter().map(|key| key.cast_signed())))
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| Ok((unsigned(row.try_get(0)?), Place::from_number(row.try_get(1)?))))
+            .collect()
+    }
+
+    /// Which of these places are withdrawn.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn withdrawn(&self, places: &[Place]) -> Result<Vec<Place>, StoreError> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = self.sql("SELECT place FROM withdrawn WHERE place IN ({numbers})");
+        sqlx::query(text)
+            .bind(json_numbers(places.iter().map(|place| place.number())))
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| Ok(Place::from_number(row.try_get(0)?)))
+            .collect()
+    }
+
+    /// Entries by log and index.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn entries_at(&self, wanted: &[(LogId, u64)]) -> Result<Vec<(LogId, StoredEntry)>, StoreError> {
+        let mut found = Vec::new();
+        let mut logs: BTreeMap<LogId, Vec<i64>> = BTreeMap::new();
+        wanted.iter().for_each(|(log, entry)| logs.entry(*log).or_default().push(signed(*entry)));
+        for (log, entries) in logs {
+            let text = self.sql(
+                "SELECT entry, bytes, counts, open FROM entries WHERE entry IN ({numbers}) AND log = $2",
+            );
+            let rows = sqlx::query(text)
+                .bind(json_numbers(entries))
+                .bind(i64::from(log.0))
+                .fetch_all(&self.readers)
+                .await?;
+            for row in rows {
+                found.push((
+                    log,
+                    StoredEntry {
+                        index: unsigned(row.try_get(0)?),
+                        bytes: row.try_get::<Vec<u8>, _>(1)?.into(),
+                        counts: row.try_get::<i64, _>(2)? != 0,
+                        open: row.try_get::<i64, _>(3)? != 0,
+                    },
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The entry whose signed body has this id, in this log.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn find(&self, log: LogId, id: &Hash) -> Result<Option<u64>, StoreError> {
+        let rows =
+            sqlx::query("SELECT entry, bytes FROM entries WHERE id_prefix = $1 AND log = $2 ORDER BY entry")
+                .bind(id_prefix(id))
+                .bind(i64::from(log.0))
+                .fetch_all(&self.readers)
+                .await?;
+        for row in rows {
+            let bytes = Bytes::from(row.try_get::<Vec<u8>, _>(1)?);
+            if almenara_proto::log::LogEntry::parse(&bytes).is_ok_and(|entry| entry.id() == *id) {
+                return Ok(Some(unsigned(row.try_get(0)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tiles by name; those that are not stored are left out.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn tiles(
+        &self,
+        log: LogId,
+        ids: impl IntoIterator<Item = TileId>,
+    ) -> Result<BTreeMap<TileId, Vec<u8>>, StoreError> {
+        let mut tiles = BTreeMap::new();
+        for id in ids {
+            let hashes: Option<Vec<u8>> =
+                sqlx::query_scalar("SELECT hashes FROM tiles WHERE log = $1 AND level = $2 AND tile = $3")
+                    .bind(i64::from(log.0))
+                    .bind(i64::from(id.level))
+                    .bind(signed(id.index))
+                    .fetch_optional(&self.readers)
+                    .await?;
+            tiles.extend(hashes.map(|hashes| (id, hashes)));
+        }
+        Ok(tiles)
+    }
+
+    /// All leaf hashes of an entry that is not here whole.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn leaf_hashes(&self, log: LogId, entry: u64) -> Result<Option<Vec<Hash>>, StoreError> {
+        let bytes: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT hashes FROM leaf_hashes WHERE log = $1 AND entry = $2")
+                .bind(i64::from(log.0))
+                .bind(signed(entry))
+                .fetch_optional(&self.readers)
+                .await?;
+        Ok(bytes.map(|bytes| bytes.as_chunks::<32>().0.iter().map(|hash| Hash(*hash)).collect()))
+    }
+
+    /// The withdrawal behind each tombstone with one of these tags.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn tombstones(&self, tags: &[[u8; 32]]) -> Result<Vec<([u8; 32], u64, Hash)>, StoreError> {
+        let mut found = Vec::new();
+        for tag in tags {
+            let row = sqlx::query("SELECT entry, withdrawal FROM tombstones WHERE tag = $1")
+                .bind(tag.to_vec())
+                .fetch_optional(&self.readers)
+                .await?;
+            if let Some(row) = row {
+                let id: Vec<u8> = row.try_get(1)?;
+                let id = Hash::try_from(id.as_slice()).map_err(|error| damaged("tombstone")(&error))?;
+                found.push((*tag, unsigned(row.try_get(0)?), id));
+            }
+        }
+        Ok(found)
+    }
+
+    /// All tombstones' tags.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn tombstone_tags(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        sqlx::query("SELECT tag FROM tombstones")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                row.try_get::<Vec<u8>, _>(0)?
+                    .try_into()
+                    .map_err(|_| damaged("tombstone")(&"32 bytes are expected"))
+            })
+            .collect()
+    }
+}

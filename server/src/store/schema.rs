@@ -1,0 +1,101 @@
+//! The tables. `{blob}` and `{clustered}` are what the two databases call differently.
+
+use sqlx::{Any, AssertSqlSafe, Executor as _, Pool};
+
+use super::{Dialect, StoreError};
+
+/// One step of the schema, in order; a step that was released is never changed.
+const STEPS: &[&[&str]] = &[&[
+    // A log's head: what its writer compares and swaps.
+    "CREATE TABLE logs (
+        log BIGINT PRIMARY KEY,
+        member TEXT NOT NULL UNIQUE,
+        size BIGINT NOT NULL,
+        tree {blob} NOT NULL,
+        checkpoint {blob} NOT NULL)",
+    // open: every statement is TLP:CLEAR, so that release need not look at each.
+    "CREATE TABLE entries (
+        log BIGINT NOT NULL,
+        entry BIGINT NOT NULL,
+        id_prefix BIGINT NOT NULL,
+        counts BIGINT NOT NULL,
+        open BIGINT NOT NULL,
+        bytes {blob} NOT NULL,
+        PRIMARY KEY (log, entry)){clustered}",
+    // 8 bytes of a batch's id, not unique: found here, compared with the entry.
+    "CREATE INDEX entries_by_id ON entries (id_prefix)",
+    "CREATE TABLE tiles (
+        log BIGINT NOT NULL,
+        level BIGINT NOT NULL,
+        tile BIGINT NOT NULL,
+        hashes {blob} NOT NULL,
+        PRIMARY KEY (log, level, tile))",
+    "CREATE TABLE keys (
+        log BIGINT NOT NULL,
+        public_key {blob} NOT NULL,
+        publisher TEXT NOT NULL,
+        granted_at BIGINT NOT NULL,
+        last_seq BIGINT NOT NULL,
+        cut BIGINT NOT NULL,
+        revoked_at BIGINT NOT NULL,
+        PRIMARY KEY (log, public_key)){clustered}",
+    // Sixteen statements a row: one row each costs three times the inserts, one row a batch makes a lookup read
+    // 400 KB. place is that of the first leaf.
+    "CREATE TABLE payloads (place BIGINT NOT NULL PRIMARY KEY, bytes {blob} NOT NULL)",
+    // Only of batches that are not here whole.
+    "CREATE TABLE leaf_hashes (
+        log BIGINT NOT NULL,
+        entry BIGINT NOT NULL,
+        hashes {blob} NOT NULL,
+        PRIMARY KEY (log, entry))",
+    // The only row that each statement has: 8 bytes of the hash of kind and value, and where it stands.
+    "CREATE TABLE indicators (
+        indicator BIGINT NOT NULL,
+        place BIGINT NOT NULL,
+        PRIMARY KEY (indicator, place)){clustered}",
+    "CREATE TABLE withdrawn (place BIGINT NOT NULL PRIMARY KEY, by_entry BIGINT NOT NULL)",
+    // What this member withdrew, under a key of the node: survives erasure and tells nobody what it was.
+    "CREATE TABLE tombstones (
+        tag {blob} NOT NULL PRIMARY KEY,
+        entry BIGINT NOT NULL,
+        withdrawal {blob} NOT NULL)",
+    "CREATE TABLE quotas (
+        publisher TEXT NOT NULL PRIMARY KEY,
+        day BIGINT NOT NULL,
+        statements BIGINT NOT NULL)",
+]];
+
+/// Brings the tables to the newest step.
+pub(super) async fn migrate(writer: &Pool<Any>, dialect: Dialect) -> Result<(), StoreError> {
+    let (blob, clustered) = match dialect {
+        Dialect::Sqlite => ("BLOB", " WITHOUT ROWID"),
+        Dialect::Postgres => ("BYTEA", ""),
+    };
+    writer.execute("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT NOT NULL PRIMARY KEY)").await?;
+    let done: Option<i64> = sqlx::query_scalar("SELECT step FROM schema_steps ORDER BY step DESC LIMIT 1")
+        .fetch_optional(writer)
+        .await?;
+    let newest = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if done.is_some_and(|done| done > newest) {
+        return Err(StoreError::Damaged {
+            what: "schema",
+            why: "it was written by a newer version of this program".to_owned(),
+        });
+    }
+    for (step, statements) in (1i64..).zip(STEPS) {
+        if done.is_some_and(|done| done >= step) {
+            continue;
+        }
+        let mut transaction = writer.begin().await?;
+        for statement in *statements {
+            let statement = statement.replace("{blob}", blob).replace("{clustered}", clustered);
+            transaction.execute(AssertSqlSafe(statement)).await?;
+        }
+        sqlx::query("INSERT INTO schema_steps (step) VALUES ($1)")
+            .bind(step)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,401 @@
+//! The writing transaction: everything that one group commit adds, all or nothing.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use sqlx::{Any, AssertSqlSafe, Transaction, any::AnyArguments, query::Query};
+
+use almenara_proto::{merkle::Hash, prefix::KeptKey, tile::TileId};
+
+use super::{Dialect, LogId, Place, Store, StoreError};
+
+/// Statements in one row of `payloads`. See the schema.
+pub const CHUNK: u32 = 16;
+
+/// What a group commit adds to one log.
+#[derive(Debug)]
+pub struct Append {
+    /// Which log.
+    pub log: LogId,
+    /// Its size before.
+    pub old_size: u64,
+    /// Its size after.
+    pub size: u64,
+    /// The right edge after, as `CompactRange::to_bytes`.
+    pub tree: Vec<u8>,
+    /// The newest signed note of at most the new size; empty when there is none.
+    pub checkpoint: Bytes,
+    /// The new entries, in order.
+    pub entries: Vec<NewEntry>,
+    /// Every tile whose content changed.
+    pub tiles: Vec<(TileId, Vec<u8>)>,
+    /// Keys that were granted, spoke or were revoked.
+    pub keys: Vec<KeptKey>,
+    /// Places that ended, and the withdrawal's index.
+    pub withdrawn: Vec<(Place, u64)>,
+    /// Of this member's own withdrawals.
+    pub tombstones: Vec<Tombstone>,
+}
+
+/// One entry and what came with it.
+#[derive(Debug)]
+pub struct NewEntry {
+    /// Its index.
+    pub index: u64,
+    /// `LogEntry`, verbatim.
+    pub bytes: Bytes,
+    /// SHA-256 of the signed body.
+    pub id: Hash,
+    /// Whether it counts.
+    pub counts: bool,
+    /// Whether every statement in it is TLP:CLEAR.
+    pub open: bool,
+    /// Leaf, statement bytes and index key (nothing for a void statement), ascending.
+    pub statements: Vec<(u32, Bytes, Option<u64>)>,
+    /// All leaf hashes, when not all statements are here.
+    pub leaf_hashes: Option<Vec<Hash>>,
+}
+
+/// A withdrawn indicator under the node's key.
+#[derive(Clone, Debug)]
+pub struct Tombstone {
+    /// Keyed hash of kind and value.
+    pub tag: [u8; 32],
+    /// The withdrawal's index.
+    pub entry: u64,
+    /// The withdrawal's id.
+    pub withdrawal: Hash,
+}
+
+/// How much of its day's quota a publisher used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The whole publisher name.
+    pub publisher: String,
+    /// Unix seconds / 86,400.
+    pub day: u64,
+    /// On that day.
+    pub statements: u64,
+}
+
+impl Store {
+    /// Gives a log its number; the same again for a known member.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn add_log(&self, member: &str) -> Result<LogId, StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let known: Option<i64> = sqlx::query_scalar("SELECT log FROM logs WHERE member = $1")
+            .bind(member.to_owned())
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let number = match known {
+            Some(number) => number,
+            None => {
+                let last: Option<i64> = sqlx::query_scalar("SELECT log FROM logs ORDER BY log DESC LIMIT 1")
+                    .fetch_optional(&mut *transaction)
+                    .await?;
+                let number = last.map_or(0, |last| last.saturating_add(1));
+                let tree = almenara_proto::merkle::CompactRange::new().to_bytes();
+                sqlx::query(
+                    "INSERT INTO logs (log, member, size, tree, checkpoint) VALUES ($1, $2, 0, $3, $4)",
+                )
+                .bind(number)
+                .bind(member.to_owned())
+                .bind(tree)
+                .bind(Vec::new())
+                .execute(&mut *transaction)
+                .await?;
+                number
+            }
+        };
+        transaction.commit().await?;
+        u16::try_from(number)
+            .map(LogId)
+            .map_err(|_| StoreError::Damaged { what: "log number", why: number.to_string() })
+    }
+
+    /// Commits a group. When this returns, it is durable: SQLite has synced its WAL, PostgreSQL its own.
+    ///
+    /// # Errors
+    /// Nothing of the group was kept. [`StoreError::is_survivable`] tells whether to go on.
+    pub async fn commit(&self, appends: &[Append], usage: &[Usage]) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        for append in appends {
+            self.append(&mut transaction, append).await?;
+        }
+        let rows = usage.iter().collect::<Vec<_>>();
+        insert(
+            &mut transaction,
+            "INSERT INTO quotas (publisher, day, statements) VALUES ",
+            3,
+            " ON CONFLICT (publisher) DO UPDATE SET day = excluded.day, statements = excluded.statements",
+            &rows,
+            |query, usage| {
+                query.bind(usage.publisher.clone()).bind(signed(usage.day)).bind(signed(usage.statements))
+            },
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        append: &Append,
+    ) -> Result<(), StoreError> {
+        let log = i64::from(append.log.0);
+        let moved =
+            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3 WHERE log = $4 AND size = $5")
+                .bind(signed(append.size))
+                .bind(append.tree.clone())
+                .bind(append.checkpoint.to_vec())
+                .bind(log)
+                .bind(signed(append.old_size))
+                .execute(&mut **transaction)
+                .await?;
+        if moved.rows_affected() != 1 {
+            return Err(StoreError::HeadMoved { log: append.log.0, expected: append.old_size });
+        }
+        insert(
+            transaction,
+            "INSERT INTO entries (log, entry, id_prefix, counts, open, bytes) VALUES ",
+            6,
+            "",
+            &append.entries,
+            |query, entry| {
+                query
+                    .bind(log)
+                    .bind(signed(entry.index))
+                    .bind(id_prefix(&entry.id))
+                    .bind(i64::from(entry.counts))
+                    .bind(i64::from(entry.open))
+                    .bind(entry.bytes.to_vec())
+            },
+        )
+        .await?;
+        insert(
+            transaction,
+            "INSERT INTO tiles (log, level, tile, hashes) VALUES ",
+            4,
+            " ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes",
+            &append.tiles,
+            |query, (tile, hashes)| {
+                query.bind(log).bind(i64::from(tile.level)).bind(signed(tile.index)).bind(hashes.clone())
+            },
+        )
+        .await?;
+        insert(
+            transaction,
+            "INSERT INTO keys (log, public_key, publisher, granted_at, last_seq, cut, revoked_at) VALUES ",
+            7,
+            " ON CONFLICT (log, public_key) DO UPDATE SET last_seq = excluded.last_seq, cut = excluded.cut, \
+             revoked_at = excluded.revoked_at",
+            &append.keys,
+            |query, key| {
+                query
+                    .bind(log)
+                    .bind(key.key.0.to_vec())
+                    .bind(key.publisher.to_string())
+                    .bind(signed(key.granted_at))
+                    .bind(optional(key.last_seq))
+                    .bind(optional(key.cut))
+                    .bind(optional(key.revoked_at))
+            },
+        )
+        .await?;
+        self.append_statements(transaction, append).await?;
+        insert(
+            transaction,
+            "INSERT INTO withdrawn (place, by_entry) VALUES ",
+            2,
+            // Ended twice is ended by the first.
+            " ON CONFLICT (place) DO NOTHING",
+            &append.withdrawn,
+            |query, (place, by)| query.bind(place.number()).bind(signed(*by)),
+        )
+        .await?;
+        insert(
+            transaction,
+            "INSERT INTO tombstones (tag, entry, withdrawal) VALUES ",
+            3,
+            " ON CONFLICT (tag) DO UPDATE SET entry = excluded.entry, withdrawal = excluded.withdrawal",
+            &append.tombstones,
+            |query, stone| {
+                query.bind(stone.tag.to_vec()).bind(signed(stone.entry)).bind(stone.withdrawal.0.to_vec())
+            },
+        )
+        .await
+    }
+
+    async fn append_statements(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        append: &Append,
+    ) -> Result<(), StoreError> {
+        let mut chunks: Vec<(Place, Vec<u8>)> = Vec::new();
+        let mut keys: Vec<(i64, i64)> = Vec::new();
+        for entry in &append.entries {
+            for statements in entry.statements.chunk_by(|a, b| a.0 / CHUNK == b.0 / CHUNK) {
+                let Some((first, ..)) = statements.first() else { continue };
+                let place = Place::new(append.log, entry.index, first - first % CHUNK)?;
+                chunks.push((place, encode_chunk(statements)));
+            }
+            for (leaf, _, key) in &entry.statements {
+                if let Some(key) = key {
+                    keys.push((key.cast_signed(), Place::new(append.log, entry.index, *leaf)?.number()));
+                }
+            }
+        }
+        insert(
+            transaction,
+            "INSERT INTO payloads (place, bytes) VALUES ",
+            2,
+            " ON CONFLICT (place) DO UPDATE SET bytes = excluded.bytes",
+            &chunks,
+            |query, (place, bytes)| query.bind(place.number()).bind(bytes.clone()),
+        )
+        .await?;
+        // In key order, so that neighbours share pages of the tree; one parameter, as binding is what costs.
+        keys.sort_unstable();
+        let text = match self.dialect {
+            Dialect::Sqlite => {
+                "INSERT INTO indicators (indicator, place) SELECT value ->> 0, value ->> 1 FROM json_each($1) \
+                 WHERE true ON CONFLICT DO NOTHING"
+            }
+            Dialect::Postgres => {
+                "INSERT INTO indicators (indicator, place) SELECT (v ->> 0)::bigint, (v ->> 1)::bigint \
+                 FROM json_array_elements($1::json) AS v ON CONFLICT DO NOTHING"
+            }
+        };
+        if !keys.is_empty() {
+            sqlx::query(text).bind(json_pairs(&keys)).execute(&mut **transaction).await?;
+        }
+        let hidden: Vec<(u64, Vec<u8>)> = append
+            .entries
+            .iter()
+            .filter_map(|entry| {
+                let hashes = entry.leaf_hashes.as_ref()?;
+                Some((entry.index, hashes.iter().flat_map(|hash| hash.0).collect()))
+            })
+            .collect();
+        let log = i64::from(append.log.0);
+        insert(
+            transaction,
+            "INSERT INTO leaf_hashes (log, entry, hashes) VALUES ",
+            3,
+            "",
+            &hidden,
+            |query, (entry, hashes)| query.bind(log).bind(signed(*entry)).bind(hashes.clone()),
+        )
+        .await
+    }
+}
+
+/// First 8 bytes of an id.
+pub(super) fn id_prefix(id: &Hash) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = id.0;
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+pub(super) const fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// Nothing is −1: log positions and sequence numbers of honest clocks stay far below 2⁶³.
+const fn optional(number: Option<u64>) -> i64 {
+    match number {
+        Some(number) => number.cast_signed(),
+        None => -1,
+    }
+}
+
+/// Statements of one chunk: for each of its leaves a little-endian u16 length (0: not here), then the bytes. A
+/// statement has at most 16 KiB.
+fn encode_chunk(statements: &[(u32, Bytes, Option<u64>)]) -> Vec<u8> {
+    let size: usize = statements.iter().map(|(_, bytes, _)| bytes.len().saturating_add(2)).sum();
+    let mut out = BytesMut::with_capacity(size.saturating_add(2 * CHUNK as usize));
+    let mut next = 0;
+    for (leaf, bytes, _) in statements {
+        let slot = leaf % CHUNK;
+        (next..slot).for_each(|_| out.put_u16_le(0));
+        out.put_u16_le(u16::try_from(bytes.len()).unwrap_or(0));
+        out.put_slice(bytes);
+        next = slot.saturating_add(1);
+    }
+    out.into()
+}
+
+/// The statements of a chunk, with their slots.
+pub(super) fn decode_chunk(bytes: Vec<u8>) -> Vec<(u32, Bytes)> {
+    let mut rest = Bytes::from(bytes);
+    let mut out = Vec::with_capacity(CHUNK as usize);
+    for slot in 0..CHUNK {
+        let Some(length) = rest.first_chunk::<2>().map(|length| usize::from(u16::from_le_bytes(*length)))
+        else {
+            break;
+        };
+        if rest.len() < length.saturating_add(2) {
+            break;
+        }
+        let mut statement = rest.split_to(length.saturating_add(2));
+        if length > 0 {
+            out.push((slot, statement.split_off(2)));
+        }
+    }
+    out
+}
+
+fn json_pairs(pairs: &[(i64, i64)]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(pairs.len().saturating_mul(40));
+    text.push('[');
+    for (at, (a, b)) in pairs.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}[{a},{b}]");
+    }
+    text.push(']');
+    text
+}
+
+/// Inserts rows, many a statement. Blocks are powers of two, so that few texts are prepared whatever the number
+/// of rows.
+async fn insert<T>(
+    transaction: &mut Transaction<'_, Any>,
+    head: &str,
+    columns: usize,
+    tail: &str,
+    mut rows: &[T],
+    bind: impl for<'q> Fn(Query<'q, Any, AnyArguments>, &T) -> Query<'q, Any, AnyArguments>,
+) -> Result<(), StoreError> {
+    const LARGEST: usize = 128;
+    while !rows.is_empty() {
+        let block = if rows.len() >= LARGEST { LARGEST } else { 1 << rows.len().ilog2() };
+        let (now, later) = rows.split_at(block);
+        let mut query = sqlx::query(AssertSqlSafe(values(head, columns, tail, block)));
+        for row in now {
+            query = bind(query, row);
+        }
+        query.execute(&mut **transaction).await?;
+        rows = later;
+    }
+    Ok(())
+}
+
+/// `head ($1, $2), ($3, $4) tail`.
+fn values(head: &str, columns: usize, tail: &str, rows: usize) -> String {
+    let mut text = String::from(head);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=columns {
+            if column > 1 {
+                text.push_str(", ");
+            }
+            text.push('$');
+            text.push_str(&(row * columns + column).to_string());
+        }
+        text.push(')');
+    }
+    text.push_str(tail);
+    text
+}
