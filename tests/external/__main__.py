@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import crash
 import demo
@@ -32,18 +33,20 @@ def main() -> int:
         folder.mkdir(exist_ok=True)
         federation = Federation(arguments.binaries.resolve(), folder)
         try:
-            readme.check(checks, federation)
-            resolvers.check(checks, federation)
-            reflection.check(checks, federation)
-            crash.check(checks, federation)
-            demo.check(checks, federation)
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired, TimeoutError) as error:
-            # What comes later builds on it, and would only say the same again.
-            checks.check("the checks reach their end", False, getattr(error, "output", None) or error)
+            for part in (readme, resolvers, reflection, crash, demo):
+                attempt(checks, federation, part)
         finally:
             federation.stop()
     print(f"\n{checks.passed} passed, {checks.failed} failed")
     return int(checks.failed > 0 or checks.passed == 0)
+
+
+def attempt(checks: Checks, federation: Federation, part: ModuleType) -> None:
+    """Runs one part; what keeps it from its end is a failure, and the next part still runs."""
+    try:
+        part.check(checks, federation)
+    except (subprocess.SubprocessError, TimeoutError, OSError) as error:
+        checks.check(f"{part.__name__} reaches its end", False, getattr(error, "output", None) or error)
 
 
 if __name__ == "__main__":

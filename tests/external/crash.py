@@ -15,7 +15,10 @@ def check(checks: Checks, federation: Federation) -> None:
     checks.about(f"kill -9, with {STATEMENTS} statements under way")
     names = {f"n{number}.crash-{number % 97}.example" for number in range(STATEMENTS)}
     (federation.folder / "many.txt").write_text("".join(f"{name}\n" for name in sorted(names)))
-    federation.shell("almenara --home desk import many.txt --kind domain --category scam.phishing -o many.jsonl")
+    federation.shell(
+        "almenara --home desk import many.txt --kind domain --category scam.phishing --basis observed "
+        "--tlp clear --pap clear -o many.jsonl"
+    )
     federation.shell("almenara --home desk sign many.jsonl -o many.signed")
     before = federation.size("th", ORIGIN)
     last = before + STATEMENTS // 4_096
@@ -49,7 +52,8 @@ def check(checks: Checks, federation: Federation) -> None:
     federation.shell("almenara --home app export hosts -o blocked.hosts")
     exported = {line.split()[1] for line in (federation.folder / "blocked.hosts").read_text().splitlines()}
     missing = names - exported
-    checks.check("a killed reader resumes at another node and misses nothing", not missing, f"{len(missing)} are missing")
+    found = f"{len(missing)} are missing"
+    checks.check("a killed reader resumes at another node and misses nothing", not missing, found)
 
 
 def settle(process: subprocess.Popen) -> None:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What the crates do not know: invariants that are absences, read from cargo's own tree.
 
 deny.toml says who may name a crate; this says what a crate must not reach by any way.

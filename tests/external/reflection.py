@@ -37,8 +37,11 @@ def check(checks: Checks, federation: Federation) -> None:
 
     def channel(folder: Path | None) -> grpc.Channel:
         """To the node of MEMBER, with the certificate in `folder`, or none."""
-        own = {"private_key": read(folder / "key.pem"), "certificate_chain": read(folder / "cert.pem")} if folder else {}
-        return grpc.secure_channel(target, grpc.ssl_channel_credentials(read(authority / "authority.pem"), **own))
+        trusted = read(authority / "authority.pem")
+        if folder is None:
+            return grpc.secure_channel(target, grpc.ssl_channel_credentials(trusted))
+        own = read(folder / "key.pem"), read(folder / "cert.pem")
+        return grpc.secure_channel(target, grpc.ssl_channel_credentials(trusted, *own))
 
     def code(folder: Path | None) -> str:
         """How a health check ends for the bearer of the certificate in `folder`."""
@@ -64,7 +67,8 @@ def check(checks: Checks, federation: Federation) -> None:
             "/almenara.v1.LogService/GetCheckpoint", question.SerializeToString, answer.FromString
         )
         note = call(question(origin=MEMBER), timeout=10).checkpoint.decode()
-        checks.check("a call made from the description alone brings a checkpoint", note.startswith(f"{MEMBER}/almenara\n"), note)
+        brought = note.startswith(f"{MEMBER}/almenara\n")
+        checks.check("a call made from the description alone brings a checkpoint", brought, note)
 
     checks.about("Callers whom a node must not let in")
     forge = Forge(federation)
