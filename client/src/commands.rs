@@ -6,6 +6,11 @@ use crate::{
     exit::{CliError, Outcome},
 };
 
+mod desk;
+mod handling;
+mod lists;
+mod send;
+
 pub mod completions;
 pub mod dispute;
 pub mod export;
