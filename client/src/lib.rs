@@ -31,5 +31,6 @@ pub mod rpc;
 pub mod seq;
 pub mod settings;
 pub mod signed;
+pub mod store;
 pub mod text;
 pub mod tls;
