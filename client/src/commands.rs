@@ -8,6 +8,7 @@ use crate::{
 
 mod desk;
 mod handling;
+mod held;
 mod lists;
 mod send;
 

@@ -1,8 +1,6 @@
 //! `almenara dispute`: another member's report is wrong.
 
 use almenara_proto::{
-    indicator::{Hints, Kind, canonicalise},
-    merkle::Hash,
     name::Address,
     statement::{Claim, Dispute, DisputeReason},
 };
@@ -10,6 +8,7 @@ use almenara_proto::{
 use super::{
     desk,
     handling::Handling,
+    held,
     send::{self, OwnNode, Sending},
 };
 use crate::{
@@ -27,19 +26,10 @@ pub struct Args {
     /// false_positive, outdated, shared_infrastructure, subject_objection or other
     #[arg(long, value_parser = reason)]
     pub reason: DisputeReason,
-    /// Id of the report: its leaf hash, as `almenara show` prints it
-    #[arg(long, value_name = "HEX")]
-    pub id: Hash,
-    /// Kind of its indicator
-    #[arg(long)]
-    pub kind: Kind,
-    /// Value of its indicator
-    #[arg(long)]
-    pub value: String,
     /// Why, in words; no personal data
     #[arg(long, default_value = "")]
     pub description: String,
-    /// Who may see it: nobody whom the report excludes.
+    /// Who may see it: nobody but those who may see the report, and they when nothing is said.
     #[command(flatten)]
     pub handling: Handling,
     /// Say what would be done, and do nothing
@@ -60,21 +50,28 @@ fn reason(name: &str) -> Result<DisputeReason, String> {
 /// # Errors
 /// [`CliError`]: a rule of the protocol is broken, no key, a node that cannot be reached or misbehaves.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
-    let indicator = canonicalise(args.kind, &args.value, &Hints::default()).map_err(CliError::usage)?.indicator;
     let sealer = desk::sealer(None, context)?;
     if args.address.member.as_str() == sealer.desk.publisher.member() {
         let address = &args.address;
-        return Err(CliError::usage(format!("{address} is our own statement: `almenara withdraw {address}` ends it")));
+        return Err(CliError::usage(format!(
+            "{address} is our own statement: `almenara withdraw {address}` ends it"
+        )));
     }
+    let (leaf, report) = held::statement(&args.address, context)?;
+    if report.report().is_none() {
+        return Err(CliError::usage(format!("{} is no report: only reports can be disputed", args.address)));
+    }
+    let indicator = report.indicator;
+    let release = args.handling.release()?.unwrap_or(report.release);
     let what = format!("a dispute of {} about {} {}", args.address, indicator.kind(), indicator.value());
     let claim = Claim::Dispute(Dispute {
         target: args.address,
-        id: args.id,
+        id: leaf.id,
         reason: args.reason,
         description: args.description,
         references: Vec::new(),
     });
-    let draft = Draft::new(Source::default(), indicator, args.handling.release(), 0, claim, context.now())?;
+    let draft = Draft::new(Source::default(), indicator, release, 0, claim, context.now())?;
     let node = OwnNode::find(context)?;
     if args.dry_run {
         context.output.note(format_args!("Would send {what} to {node}."));

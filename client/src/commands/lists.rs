@@ -177,7 +177,8 @@ impl ListArgs {
         let formats = files.iter().map(|path| Ok((path.clone(), self.format(path)?)));
         let mut total = 0u64;
         for path in files.iter().filter(|path| !is_standard(path)) {
-            total = total.saturating_add(std::fs::metadata(path).map_err(|error| CliError::file(path, &error))?.len());
+            total = total
+                .saturating_add(std::fs::metadata(path).map_err(|error| CliError::file(path, &error))?.len());
         }
         let report = self.report.as_deref().map(begin).transpose()?;
         Ok(Reading {

@@ -37,9 +37,8 @@ impl OwnNode {
     /// Finds it: the member by our certificate, its address and log key by the roster.
     pub(super) fn find(context: &Context) -> Result<Self, CliError> {
         let config = context.config()?;
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path).map_err(|error| CliError::file(path, &error))
-        };
+        let read =
+            |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| CliError::file(path, &error));
         let chain = read(&config.tls.certificate)?;
         let key = almenara_certs::read_private(&config.tls.key)?;
         let identity = Identity::from_pem(&chain, &key)?;
@@ -47,9 +46,13 @@ impl OwnNode {
         let roster = &rosters.current().roster;
         let name = identity.id().member().parse().map_err(CliError::usage)?;
         let member = roster.members.get(&name).ok_or_else(|| {
-            CliError::usage(format!("{name}, whose certificate this is, is not on roster version {}", roster.version))
+            CliError::usage(format!(
+                "{name}, whose certificate this is, is not on roster version {}",
+                roster.version
+            ))
         })?;
-        let segment = member.segments.last().ok_or_else(|| CliError::usage(format!("{name} has no log key")))?;
+        let segment =
+            member.segments.last().ok_or_else(|| CliError::usage(format!("{name} has no log key")))?;
         Ok(Self {
             log: Log { member: name.clone(), key: segment.log_key.0 },
             address: member.grpc.clone(),
@@ -143,7 +146,8 @@ pub(super) async fn send<F: Feed>(
             Event::Accepted(item, receipt) => {
                 progress.add(item.statements().max(1));
                 let first = told.indices.map_or(receipt.index, |(first, _)| first.min(receipt.index));
-                told.indices = Some((first, told.indices.map_or(receipt.index, |(_, last)| last.max(receipt.index))));
+                told.indices =
+                    Some((first, told.indices.map_or(receipt.index, |(_, last)| last.max(receipt.index))));
             }
             Event::Draft(draft, why) => {
                 progress.add(1);
@@ -152,7 +156,11 @@ pub(super) async fn send<F: Feed>(
             }
             Event::Item(item, why) => {
                 progress.add(item.statements().max(1));
-                told.refused(item.statements().max(1), format_args!("{} of {}", item.kind, tame(&item.by)), &why);
+                told.refused(
+                    item.statements().max(1),
+                    format_args!("{} of {}", item.kind, tame(&item.by)),
+                    &why,
+                );
                 for draft in item.drafts.iter().flatten() {
                     write_refused(refused.as_mut(), draft, &why)?;
                 }
@@ -264,7 +272,11 @@ pub(super) fn agree(what: &str, node: &OwnNode, context: &Context) -> Result<boo
 }
 
 /// Writes signed items to a file instead of sending them.
-pub(super) fn write(path: &std::path::Path, items: &[PublishRequest], context: &Context) -> Result<Outcome, CliError> {
+pub(super) fn write(
+    path: &std::path::Path,
+    items: &[PublishRequest],
+    context: &Context,
+) -> Result<Outcome, CliError> {
     signed::write(path, items)?;
     let place = path.display();
     context.output.say(format_args!("Signed into {place}. Next: almenara submit {place}"))?;

@@ -93,7 +93,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         ..Hints::default()
     };
     let indicator = canonicalise(args.kind, &args.value, &hints).map_err(CliError::usage)?.indicator;
-    let what = format!("a sighting ({} times) of {} {}", count(args.count), indicator.kind(), indicator.value());
+    let what =
+        format!("a sighting ({} times) of {} {}", count(args.count), indicator.kind(), indicator.value());
     let now = context.now();
     let claim = Claim::Sighting(Sighting {
         count: args.count,
@@ -105,7 +106,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
             ActionName::Blocked => Action::Blocked,
         },
     });
-    let draft = Draft::new(Source::default(), indicator, args.handling.release(), 0, claim, now)?;
+    let release = args
+        .handling
+        .release()?
+        .ok_or_else(|| CliError::usage("who may see it? Give --tlp, such as --tlp GREEN"))?;
+    let draft = Draft::new(Source::default(), indicator, release, 0, claim, now)?;
     let sealer = desk::sealer(None, context)?;
     let node = OwnNode::find(context)?;
     if args.dry_run {

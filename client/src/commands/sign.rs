@@ -47,7 +47,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         }
         lists::tell(&tally.report(), &args.files, &context.output)?;
         let drafts = count(tally.report().drafts());
-        context.output.say(format_args!("Would sign {drafts} statements as {publisher} with key {public}."))?;
+        context
+            .output
+            .say(format_args!("Would sign {drafts} statements as {publisher} with key {public}."))?;
         return Ok(Outcome::Done);
     }
     let path = match (args.output, args.files.first()) {

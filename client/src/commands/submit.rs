@@ -59,7 +59,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         context.output.warn("the files hold no signed item");
         return Ok(Outcome::No);
     }
-    let what = format!("{} with {} statements", plural(number, "signed item", "signed items"), count(statements));
+    let what =
+        format!("{} with {} statements", plural(number, "signed item", "signed items"), count(statements));
     if args.dry_run {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use almenara_proto::{
+    indicator::Kind,
     keys::PublicKey,
     limits::WITHDRAWAL_TARGETS,
     log::{Body as _, Signed, Withdrawal, WithdrawalReason},
@@ -11,7 +12,7 @@ use almenara_proto::{
 };
 
 use super::{
-    desk,
+    desk, held,
     send::{self, Items, OwnNode, Sending},
 };
 use crate::{
@@ -26,8 +27,11 @@ use crate::{
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Addresses, such as police.th.example:1042.17
-    #[arg(required = true, value_name = "ADDRESS")]
+    #[arg(required_unless_present = "indicator", value_name = "ADDRESS")]
     pub addresses: Vec<Address>,
+    /// All own reports on this indicator that the local store holds, of all desks
+    #[arg(long, num_args = 2, value_names = ["KIND", "VALUE"])]
+    pub indicator: Vec<String>,
     /// false_positive, outdated, error, legal_order or victim_protection
     #[arg(long, value_parser = reason)]
     pub reason: WithdrawalReason,
@@ -49,9 +53,11 @@ pub struct Args {
 }
 
 fn reason(name: &str) -> Result<WithdrawalReason, String> {
-    WithdrawalReason::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, reason)| reason).ok_or_else(
-        || format!("there are: {}", WithdrawalReason::NAMES.map(|(known, _)| known).join(", ")),
-    )
+    WithdrawalReason::NAMES
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, reason)| reason)
+        .ok_or_else(|| format!("there are: {}", WithdrawalReason::NAMES.map(|(known, _)| known).join(", ")))
 }
 
 /// Signs withdrawals of the addresses, at most 2,048 each, and sends them or writes them to a file.
@@ -61,7 +67,12 @@ fn reason(name: &str) -> Result<WithdrawalReason, String> {
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let sealer = desk::sealer(args.key.as_deref(), context)?;
     let member: MemberName = sealer.desk.publisher.member().parse().map_err(CliError::usage)?;
-    if let Some(foreign) = args.addresses.iter().find(|address| address.member != member) {
+    let mut addresses = args.addresses;
+    if let [kind, value] = args.indicator.as_slice() {
+        let kind: Kind = kind.parse().map_err(CliError::usage)?;
+        addresses.extend(held::reports(&member, kind, value, context)?);
+    }
+    if let Some(foreign) = addresses.iter().find(|address| address.member != member) {
         return Err(CliError::usage(format!(
             "{foreign} is a statement of {}, and {member} can end its own only; say that it is wrong with \
              `almenara dispute {foreign}`",
@@ -70,7 +81,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     }
     let second = args.second_key.as_ref().map(|path| second_key(path, &member)).transpose()?;
     let targets: BTreeSet<(u64, u32)> =
-        args.addresses.iter().map(|address| (address.entry, address.leaf)).collect();
+        addresses.iter().map(|address| (address.entry, address.leaf)).collect();
     let what = format!(
         "{} of {} for {}{}",
         if args.erase { "the withdrawal and erasure" } else { "the withdrawal" },

@@ -5,9 +5,7 @@
 
 use std::{collections::VecDeque, future::Future, time::Duration};
 
-use almenara_proto::{
-    wire::{PublishRequest, PublishResponse, RefusalCode, publish_response::Outcome},
-};
+use almenara_proto::wire::{PublishRequest, PublishResponse, RefusalCode, publish_response::Outcome};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
