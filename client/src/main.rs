@@ -1,2 +1,7 @@
-//! Binary.
-fn main() {}
+//! The command line of those who publish to, pull from and check a federation.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    almenara_client::cli::main(std::env::args_os())
+}

@@ -19,13 +19,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::sync::watch;
 
 mod connect;
+mod error;
 mod expect;
 
-pub use connect::{ConnectError, Dial, connect, connect_over};
+pub use connect::{Dial, connect, connect_over};
+pub use error::ConnectError;
 pub use expect::ServerError;
 
-/// The clock, in Unix seconds: a parameter, so that tests and simulations have their own.
-pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+pub use crate::clock::Clock;
 
 /// The authorities of the current roster, shared by everything that checks a certificate.
 ///

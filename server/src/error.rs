@@ -29,7 +29,10 @@ impl From<StoreError> for Status {
         match error {
             StoreError::Full => status(Blame::Unavailable, &error),
             // What went wrong inside is for the operator's log.
-            _ => status(Blame::Internal, &"the node could not read or write its store: its operator can see why"),
+            _ => status(
+                Blame::Internal,
+                &"the node could not read or write its store: its operator can see why",
+            ),
         }
     }
 }

@@ -31,7 +31,10 @@ impl Account {
         }
         Err(Refusal::new(
             RefusalCode::NotYours,
-            format!("{} may not publish as {publisher} at the node of {}: use that desk's certificate", self.id, self.node),
+            format!(
+                "{} may not publish as {publisher} at the node of {}: use that desk's certificate",
+                self.id, self.node
+            ),
         ))
     }
 
@@ -43,7 +46,10 @@ impl Account {
         }
         Err(Refusal::new(
             RefusalCode::NotYours,
-            format!("{} may not log keys at the node of {}: use an operator certificate of it", self.id, self.node),
+            format!(
+                "{} may not log keys at the node of {}: use an operator certificate of it",
+                self.id, self.node
+            ),
         ))
     }
 

@@ -8,18 +8,21 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use almenara_client::follow::VerifiedPage;
+use almenara_client::follow::{VerifiedEntry, VerifiedPage};
 use almenara_proto::{
     batch::{BatchHeader, Leaf, SignedBatch, VerifiedBatch},
     blame::Void,
+    limits::MESSAGE_BYTES,
     log::{LogEntry, Override, Signed},
-    merkle::Hash,
+    merkle::{self, Hash},
     prefix::{CheckedEntry, Prefix},
     release::Tlp,
     wire::{self, RefusalCode},
 };
 
-use crate::{identity::Account, personal, rosters::SharedRosters, safeguards::SharedSafeguards};
+use crate::{
+    identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards, store::write::NewEntry,
+};
 
 /// Nothing of the item was kept; why, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,13 +96,61 @@ pub struct Admitted {
 /// What happened to an item.
 pub type Outcome = Result<wire::Receipt, Refusal>;
 
-/// A verified page of another member's log.
+/// A verified page of another member's log, without the parsed statements: many of them wait at once.
 #[derive(Debug)]
 pub struct ReplicaPage {
     /// What the log adds up to after the page.
     pub prefix: Prefix,
-    /// The page.
-    pub page: VerifiedPage,
+    /// Its entries, in order, without a gap.
+    pub entries: Vec<ReplicaEntry>,
+    /// The checkpoint, when nothing is missing below its size.
+    pub checkpoint: Option<Bytes>,
+}
+
+/// One verified entry of another member's log.
+#[derive(Debug)]
+pub struct ReplicaEntry {
+    /// Its leaf hash in the log.
+    pub leaf: Hash,
+    /// The entry, if it counts.
+    pub counted: Option<LogEntry>,
+    /// As the store takes it.
+    pub new: NewEntry,
+}
+
+impl ReplicaPage {
+    /// Keeps what the store needs of a verified page, and `prefix` as it is after the page.
+    #[must_use]
+    pub fn new(prefix: Prefix, page: VerifiedPage) -> Self {
+        let entries = page.entries.into_iter().map(replica_entry).collect();
+        let checkpoint = page.caught_up.then(|| Bytes::copy_from_slice(page.checkpoint.note()));
+        Self { prefix, entries, checkpoint }
+    }
+}
+
+fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
+    let counted = entry.outcome.ok();
+    let (open, statements, leaf_hashes) = match entry.batch {
+        Some(batch) => {
+            let count = batch.header.content.count;
+            let whole = batch.leaves.len() == count as usize;
+            (is_open(&batch.leaves, count), statements(batch.leaves), batch.leaf_hashes.filter(|_| !whole))
+        }
+        None => (false, Vec::new(), None),
+    };
+    ReplicaEntry {
+        leaf: merkle::leaf_hash(&entry.bytes),
+        new: NewEntry {
+            index: entry.index,
+            id: counted.as_ref().map_or_else(|| merkle::sha256(&[&entry.bytes]), LogEntry::id),
+            bytes: entry.bytes,
+            counts: counted.is_some(),
+            open,
+            statements,
+            leaf_hashes,
+        },
+        counted,
+    }
 }
 
 /// Work for the sequencer.
@@ -121,19 +172,29 @@ pub struct Stopping;
 pub struct Ingest {
     jobs: mpsc::Sender<Job>,
     rosters: SharedRosters,
-    safeguards: SharedSafeguards,
+    safeguards: Arc<Safeguards>,
     /// Batches being verified at once: each holds some megabytes of parsed statements.
     verifying: Arc<Semaphore>,
+    /// KiB of statements between their arrival and their answer, over all callers.
+    in_flight: Arc<Semaphore>,
 }
 
 /// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
 const VERIFYING_AT_ONCE: usize = 4;
+/// 48 MiB: two group commits of typical statements, and a fifth of what a node may take in all.
+const IN_FLIGHT_KIB: usize = 48 * 1024;
 
 impl Ingest {
     /// An entrance to the sequencer behind `jobs`.
     #[must_use]
-    pub fn new(jobs: mpsc::Sender<Job>, rosters: SharedRosters, safeguards: SharedSafeguards) -> Self {
-        Self { jobs, rosters, safeguards, verifying: Arc::new(Semaphore::new(VERIFYING_AT_ONCE)) }
+    pub fn new(jobs: mpsc::Sender<Job>, rosters: SharedRosters, safeguards: Arc<Safeguards>) -> Self {
+        Self {
+            jobs,
+            rosters,
+            safeguards,
+            verifying: Arc::new(Semaphore::new(VERIFYING_AT_ONCE)),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
+        }
     }
 
     /// Takes one item of a publisher or operator of this member.
@@ -146,7 +207,8 @@ impl Ingest {
         item: wire::publish_request::Item,
         now: u64,
     ) -> Result<(Hash, Outcome), Stopping> {
-        let _permit = self.verifying.acquire().await.map_err(|_| Stopping)?;
+        let _bytes = self.in_flight.acquire_many(kib(&item)).await.map_err(|_| Stopping)?;
+        let verifying = self.verifying.acquire().await.map_err(|_| Stopping)?;
         let id = item_id(&item);
         let (account, rosters, safeguards) = (account.clone(), self.rosters.clone(), self.safeguards.clone());
         let large = matches!(&item, wire::publish_request::Item::Batch(batch) if batch.statements.len() > 64);
@@ -155,12 +217,14 @@ impl Ingest {
         let admitted = if large {
             match tokio::task::spawn_blocking(admit).await {
                 Ok(admitted) => admitted,
-                Err(_) => Err(Refusal::new(RefusalCode::Void, "a statement could not be read; it was not kept")),
+                Err(_) => {
+                    Err(Refusal::new(RefusalCode::Void, "a statement could not be read; it was not kept"))
+                }
             }
         } else {
             admit()
         };
-        drop(_permit);
+        drop(verifying);
         let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => return Ok((id, Err(refusal))),
@@ -181,6 +245,15 @@ impl Ingest {
     }
 }
 
+/// What an item counts against [`IN_FLIGHT_KIB`]; at least one, and never more than a message holds.
+fn kib(item: &wire::publish_request::Item) -> u32 {
+    let bytes: usize = match item {
+        wire::publish_request::Item::Batch(batch) => batch.statements.iter().map(Bytes::len).sum(),
+        _ => 0,
+    };
+    u32::try_from(bytes / 1024).unwrap_or(u32::MAX).clamp(1, (MESSAGE_BYTES / 1024) as u32)
+}
+
 /// SHA-256 of the signed body, whatever else is wrong with the item.
 fn item_id(item: &wire::publish_request::Item) -> Hash {
     use wire::publish_request::Item;
@@ -188,7 +261,7 @@ fn item_id(item: &wire::publish_request::Item) -> Hash {
         Item::Batch(batch) => &batch.header,
         Item::Withdrawal(signed) | Item::KeyGrant(signed) | Item::KeyRevocation(signed) => &signed.body,
     };
-    almenara_proto::merkle::sha256(&[body])
+    merkle::sha256(&[body])
 }
 
 fn admit(
@@ -196,7 +269,7 @@ fn admit(
     item: wire::publish_request::Item,
     now: u64,
     rosters: &SharedRosters,
-    safeguards: &SharedSafeguards,
+    safeguards: &Safeguards,
 ) -> Result<Admitted, Refusal> {
     use wire::publish_request::Item;
     match item {
@@ -206,7 +279,10 @@ fn admit(
             let withdrawal: &almenara_proto::log::Withdrawal = &signed.content;
             account.may_publish(withdrawal.publisher.as_str())?;
             if withdrawal.erase {
-                return Err(Refusal::new(RefusalCode::NotBuilt, "this node cannot erase yet: withdraw without `erase`"));
+                return Err(Refusal::new(
+                    RefusalCode::NotBuilt,
+                    "this node cannot erase yet: withdraw without `erase`",
+                ));
             }
             plain(LogEntry::Withdrawal(signed))
         }
@@ -238,7 +314,7 @@ fn admit_batch(
     mut wire: wire::SubmittedBatch,
     now: u64,
     rosters: &SharedRosters,
-    safeguards: &SharedSafeguards,
+    safeguards: &Safeguards,
 ) -> Result<Admitted, Refusal> {
     let with = wire.r#override.take();
     let batch = SignedBatch::parse(wire)?;
@@ -247,7 +323,10 @@ fn admit_batch(
     if now > roster.expires_at {
         return Err(Refusal::new(
             RefusalCode::Roster,
-            format!("roster version {} has expired: no new reports until its successor is signed", roster.version),
+            format!(
+                "roster version {} has expired: no new reports until its successor is signed",
+                roster.version
+            ),
         ));
     }
     if batch.header.content.roster > roster.version {
@@ -290,9 +369,9 @@ fn admit_batch(
 /// Whether all statements of a batch are here and TLP:CLEAR.
 pub(crate) fn is_open(leaves: &[Leaf], count: u32) -> bool {
     leaves.len() == count as usize
-        && leaves
-            .iter()
-            .all(|leaf| leaf.statement.as_ref().is_ok_and(|statement| statement.release.tlp == Some(Tlp::Clear)))
+        && leaves.iter().all(|leaf| {
+            leaf.statement.as_ref().is_ok_and(|statement| statement.release.tlp == Some(Tlp::Clear))
+        })
 }
 
 /// Leaf, bytes and index key, as the store takes them.
@@ -316,7 +395,10 @@ fn check_override(
         return Err(Refusal::new(RefusalCode::Void, "the override is for another batch"));
     }
     if content.key == header.content.key {
-        return Err(Refusal::new(RefusalCode::Key, "an override needs a second key of the member, not the batch's own"));
+        return Err(Refusal::new(
+            RefusalCode::Key,
+            "an override needs a second key of the member, not the batch's own",
+        ));
     }
     let entry = LogEntry::Override(signed);
     let bytes = entry.encode();
@@ -327,13 +409,19 @@ fn check_override(
 fn check_header(batch: &VerifiedBatch) -> Result<(), Refusal> {
     let statements = || batch.leaves.iter().filter_map(|leaf| leaf.statement.as_ref().ok());
     if !statements().map(|statement| statement.nonce).is_sorted_by(|a, b| a < b) {
-        return Err(Refusal::new(RefusalCode::Void, "the leaves must stand in the order of their nonces, each once"));
+        return Err(Refusal::new(
+            RefusalCode::Void,
+            "the leaves must stand in the order of their nonces, each once",
+        ));
     }
     let custodied = statements().filter(|statement| statement.copies > 0).count();
     if custodied != batch.header.content.custodied as usize {
         return Err(Refusal::new(
             RefusalCode::Void,
-            format!("the header counts {} custodied leaves, {custodied} are here", batch.header.content.custodied),
+            format!(
+                "the header counts {} custodied leaves, {custodied} are here",
+                batch.header.content.custodied
+            ),
         ));
     }
     Ok(())
@@ -343,10 +431,10 @@ fn check_header(batch: &VerifiedBatch) -> Result<(), Refusal> {
 fn refused_leaves(
     batch: &VerifiedBatch,
     overridden: &[u32],
-    safeguards: &SharedSafeguards,
+    safeguards: &Safeguards,
 ) -> Vec<(u32, RefusalCode, String)> {
-    let safeguards = safeguards.current();
-    let mut seen: HashMap<u64, Vec<&almenara_proto::indicator::Indicator>> = HashMap::with_capacity(batch.leaves.len());
+    let mut seen: HashMap<u64, Vec<&almenara_proto::indicator::Indicator>> =
+        HashMap::with_capacity(batch.leaves.len());
     let mut refused = Vec::new();
     for leaf in &batch.leaves {
         let statement = match &leaf.statement {
@@ -376,9 +464,11 @@ fn refused_leaves(
         if overridden.binary_search(&leaf.index).is_ok() {
             continue;
         }
-        if statement.report().is_some()
-            && let Some(protected) = safeguards.protects(indicator)
-        {
+        let protected = statement.report().and_then(|report| match report.include_subdomains {
+            true => safeguards.protects_with_subdomains(indicator),
+            false => safeguards.protects(indicator),
+        });
+        if let Some(protected) = protected {
             let list = protected.list;
             refused.push((
                 leaf.index,
@@ -391,7 +481,10 @@ fn refused_leaves(
             refused.push((
                 leaf.index,
                 RefusalCode::PersonalData,
-                format!("its free text seems to hold {}: take it out, or have a second desk override", finding.what),
+                format!(
+                    "its free text seems to hold {}: take it out, or have a second desk override",
+                    finding.what
+                ),
             ));
         }
     }

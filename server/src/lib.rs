@@ -1,1 +1,33 @@
-//! Library.
+//! A node of an Almenara federation.
+//!
+//! ```text
+//! bytes → ingest (verify, admit) → sequencer (one transaction) → the head moved
+//! reader's cursor → outgoing (release) → bytes
+//! ```
+
+pub mod node;
+pub mod listener;
+pub mod tls;
+pub mod identity;
+pub mod ingest;
+pub mod safeguards;
+pub mod personal;
+pub mod sequencer;
+pub mod heads;
+pub mod store;
+pub mod outgoing;
+pub mod grpc;
+pub mod quota;
+pub mod peers;
+pub mod rosters;
+pub mod error;
+pub mod clock;
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod context;
+pub mod home;
+pub mod keys;
+pub mod logging;
+pub mod demo;

@@ -15,8 +15,7 @@ use almenara_proto::{
     name::MemberName,
     release::{Open, Recipient, Released},
     statement::{Category, Statement},
-    tile,
-    wire,
+    tile, wire,
 };
 
 use crate::{
@@ -59,7 +58,8 @@ impl Filter {
     }
 
     fn wants_publisher(&self, publisher: &str) -> bool {
-        !self.nothing && (self.publishers.is_empty() || self.publishers.iter().any(|wanted| wanted == publisher))
+        !self.nothing
+            && (self.publishers.is_empty() || self.publishers.iter().any(|wanted| wanted == publisher))
     }
 
     /// Sightings and disputes have no category: they come with every category.

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls_pki_types::CertificateDer;
+
 use almenara_certs::{Authorities, AuthoritiesError};
 use almenara_proto::{
     release::Rosters,
@@ -79,8 +81,9 @@ impl ThenAndNow {
 pub fn authorities(roster: &Roster) -> Result<Authorities, AuthoritiesError> {
     let mut authorities = Authorities::new();
     for member in roster.members.values() {
-        let certificates = member.tls_ca.iter().map(|der| der.to_vec().into()).collect::<Vec<_>>();
-        authorities.insert(member.name.as_str(), certificates)?;
+        let certificates: Vec<CertificateDer<'_>> =
+            member.tls_ca.iter().map(|der| der.to_vec().into()).collect();
+        authorities.insert(member.name.as_str(), &certificates)?;
     }
     Ok(authorities)
 }

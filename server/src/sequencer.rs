@@ -121,7 +121,8 @@ impl Sequencer {
             let damaged = |why: String| StoreError::Damaged { what: "log", why };
             let member: MemberName = stored.member.parse().map_err(|error| damaged(format!("{error}")))?;
             let edge_tiles = self.store.tiles(stored.log, edge_tiles(stored.size)).await?;
-            let edge = Edge::from_tiles(stored.size, &edge_tiles).map_err(|error| damaged(error.to_string()))?;
+            let edge =
+                Edge::from_tiles(stored.size, &edge_tiles).map_err(|error| damaged(error.to_string()))?;
             if edge.root() != stored.tree.root() || stored.tree.size() != stored.size {
                 return Err(damaged(format!(
                     "the tiles of {member} lead to another root than its head; restore this node from a backup or \
@@ -175,7 +176,8 @@ impl Sequencer {
             while group.len() < GROUP_ITEMS && statements < GROUP_STATEMENTS {
                 let Ok(job) = jobs.try_recv() else { break };
                 group.push(job);
-                statements = statements.saturating_add(weight(group.get(group.len() - 1..).unwrap_or_default()));
+                statements =
+                    statements.saturating_add(weight(group.get(group.len() - 1..).unwrap_or_default()));
             }
             self.commit(group).await?;
         }
@@ -252,7 +254,10 @@ impl Sequencer {
         if accepted.is_empty() {
             return Ok(());
         }
-        let damaged = |error: almenara_proto::tile::TileError| StoreError::Damaged { what: "tiles", why: error.to_string() };
+        let damaged = |error: almenara_proto::tile::TileError| StoreError::Damaged {
+            what: "tiles",
+            why: error.to_string(),
+        };
         let draft = self.own_draft()?;
         let mut prover = Prover::new(draft.edge.size(), tiles).map_err(damaged)?;
         for Accepted { index, reply } in accepted {
@@ -283,7 +288,8 @@ impl Sequencer {
             };
             match refused {
                 Ok(None) => {
-                    let index = self.take(&mut draft, &mut collected, &mut standing, item, today, usage).await?;
+                    let index =
+                        self.take(&mut draft, &mut collected, &mut standing, item, today, usage).await?;
                     accepted.push(Accepted { index, reply });
                 }
                 Ok(Some(receipt)) => drop(reply.send(Ok(receipt))),
@@ -294,7 +300,10 @@ impl Sequencer {
     }
 
     /// The member's reports on the indicators that this group reports, as they stand in the store.
-    async fn standing(&self, publications: &[(Admitted, oneshot::Sender<Outcome>)]) -> Result<Standing, StoreError> {
+    async fn standing(
+        &self,
+        publications: &[(Admitted, oneshot::Sender<Outcome>)],
+    ) -> Result<Standing, StoreError> {
         let mut keys: Vec<u64> =
             publications.iter().flat_map(|(item, _)| &item.reports).map(|report| report.key).collect();
         keys.sort_unstable();
@@ -322,7 +331,8 @@ impl Sequencer {
     }
 
     async fn publishers(&self, places: &[Place]) -> Result<HashMap<u64, Arc<str>>, StoreError> {
-        let mut entries: Vec<(LogId, u64)> = places.iter().map(|place| (place.log(), place.entry())).collect();
+        let mut entries: Vec<(LogId, u64)> =
+            places.iter().map(|place| (place.log(), place.entry())).collect();
         entries.sort_unstable();
         entries.dedup();
         let stored = self.store.entries_at(&entries).await?;
@@ -407,8 +417,13 @@ impl Sequencer {
             }
         }
         let tags: Vec<[u8; 32]> = hits.iter().map(|(_, _, tag, _)| *tag).collect();
-        let stored: HashMap<[u8; 32], (u64, Hash)> =
-            self.store.tombstones(&tags).await?.into_iter().map(|(tag, entry, id)| (tag, (entry, id))).collect();
+        let stored: HashMap<[u8; 32], (u64, Hash)> = self
+            .store
+            .tombstones(&tags)
+            .await?
+            .into_iter()
+            .map(|(tag, entry, id)| (tag, (entry, id)))
+            .collect();
         let refused = hits.into_iter().filter_map(|(leaf, statement, tag, fresh)| {
             let (entry, id) =
                 fresh.map(|stone| (stone.entry, stone.withdrawal)).or_else(|| stored.get(&tag).copied())?;
@@ -429,7 +444,13 @@ impl Sequencer {
     /// A keyed hash: the tag survives erasure and tells nobody what was withdrawn.
     fn tag(&self, indicator: &Indicator) -> [u8; 32] {
         let kind = [indicator.kind() as u8];
-        merkle::sha256(&[b"almenara/v1/tombstone\0", &self.own.tombstone_key, &kind, indicator.value().as_bytes()]).0
+        merkle::sha256(&[
+            b"almenara/v1/tombstone\0",
+            &self.own.tombstone_key,
+            &kind,
+            indicator.value().as_bytes(),
+        ])
+        .0
     }
 
     async fn targets_exist(
@@ -447,7 +468,8 @@ impl Sequencer {
             .filter_map(|(_, stored)| Some((stored.index, count_of(&stored.bytes)?)))
             .collect();
         counts.extend(collected.entries.iter().filter_map(|new| Some((new.index, count_of(&new.bytes)?))));
-        let missing = targets.iter().find(|(entry, leaf)| counts.get(entry).is_none_or(|count| leaf >= count));
+        let missing =
+            targets.iter().find(|(entry, leaf)| counts.get(entry).is_none_or(|count| leaf >= count));
         Ok(match missing {
             None => Ok(()),
             Some((entry, leaf)) => Err(Refusal::new(
@@ -459,10 +481,13 @@ impl Sequencer {
 
     /// The first receipt of an item that is in the log already.
     async fn repeated(&self, item: &Admitted) -> Result<Option<wire::Receipt>, StoreError> {
-        let Some(index) = self.store.find(self.own_log, &item.entry.entry().id()).await? else { return Ok(None) };
+        let Some(index) = self.store.find(self.own_log, &item.entry.entry().id()).await? else {
+            return Ok(None);
+        };
         let draft = self.own_draft()?;
         let size = draft.edge.size();
-        let tiles = self.store.tiles(self.own_log, almenara_proto::tile::tiles_for_inclusion(index, size)).await?;
+        let tiles =
+            self.store.tiles(self.own_log, almenara_proto::tile::tiles_for_inclusion(index, size)).await?;
         let inclusion = almenara_proto::tile::inclusion(index, size, &tiles)
             .map_err(|error| StoreError::Damaged { what: "tiles", why: error.to_string() })?;
         Ok(Some(receipt(index, &inclusion, &draft.checkpoint, true)))
@@ -485,9 +510,8 @@ impl Sequencer {
         match item.entry.entry() {
             LogEntry::Batch(signed) => {
                 let publisher = signed.content.publisher.to_string();
-                let statements = self
-                    .used(&publisher, today, usage)
-                    .saturating_add(u64::from(signed.content.count));
+                let statements =
+                    self.used(&publisher, today, usage).saturating_add(u64::from(signed.content.count));
                 usage.retain(|usage| usage.publisher != publisher);
                 usage.push(Usage { publisher, day: today, statements });
                 standing.add(signed.content.publisher.as_str().into(), index, &item);
@@ -601,51 +625,28 @@ impl Sequencer {
         let Some(known) = known.or_else(|| self.logs.get(&member)) else {
             return Err(format!("this node holds no log of {member}"));
         };
-        let from = page.page.entries.first().map_or(page.prefix.size(), |entry| entry.index);
+        let from = page.entries.first().map_or(page.prefix.size(), |entry| entry.new.index);
         if member == self.own.member || from != known.prefix.size() {
-            return Err(format!("the page starts at {from}, the replica of {member} ends at {}", known.prefix.size()));
+            return Err(format!(
+                "the page starts at {from}, the replica of {member} ends at {}",
+                known.prefix.size()
+            ));
         }
         let mut draft = Draft { prefix: page.prefix, ..known.clone() };
         let mut collected = Collected::default();
-        for entry in page.page.entries {
-            collected.leaves.push(merkle::leaf_hash(&entry.bytes));
-            if let Ok(log_entry) = &entry.outcome {
-                collected.keys.extend(spoken_of(log_entry));
-                if let LogEntry::Withdrawal(signed) = log_entry {
-                    for (target, leaf) in &signed.content.targets {
-                        let place = Place::new(draft.log, *target, *leaf).map_err(|error| error.to_string())?;
-                        collected.withdrawn.push((place, entry.index));
-                    }
+        for entry in page.entries {
+            collected.leaves.push(entry.leaf);
+            collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
+            if let Some(LogEntry::Withdrawal(signed)) = &entry.counted {
+                for (target, leaf) in &signed.content.targets {
+                    let place = Place::new(draft.log, *target, *leaf).map_err(|error| error.to_string())?;
+                    collected.withdrawn.push((place, entry.new.index));
                 }
             }
-            let id = match &entry.outcome {
-                Ok(log_entry) => log_entry.id(),
-                Err(_) => merkle::sha256(&[&entry.bytes]),
-            };
-            let (open, statements, leaf_hashes) = match entry.batch {
-                Some(batch) => {
-                    let count = batch.header.content.count;
-                    let whole = batch.leaves.len() == count as usize;
-                    (
-                        crate::ingest::is_open(&batch.leaves, count),
-                        crate::ingest::statements(batch.leaves),
-                        batch.leaf_hashes.filter(|_| !whole),
-                    )
-                }
-                None => (false, Vec::new(), None),
-            };
-            collected.entries.push(NewEntry {
-                index: entry.index,
-                bytes: entry.bytes,
-                id,
-                counts: entry.outcome.is_ok(),
-                open,
-                statements,
-                leaf_hashes,
-            });
+            collected.entries.push(entry.new);
         }
-        if page.page.caught_up {
-            draft.checkpoint = Bytes::copy_from_slice(page.page.checkpoint.note());
+        if let Some(note) = page.checkpoint {
+            draft.checkpoint = note;
             draft.signed_size = draft.prefix.size();
         }
         let append = self.seal(&mut draft, collected, false).map_err(|error| error.to_string())?;
@@ -781,9 +782,7 @@ fn weight(jobs: &[Job]) -> usize {
     jobs.iter()
         .map(|job| match job {
             Job::Publish(item, _) => item.statements.len(),
-            Job::Replicate(page, _) => {
-                page.page.entries.iter().filter_map(|entry| entry.batch.as_ref()).map(|batch| batch.leaves.len()).sum()
-            }
+            Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
         })
         .sum()
 }

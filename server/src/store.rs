@@ -30,7 +30,9 @@ pub enum StoreError {
     #[error("no space is left where the node keeps its data: nothing was stored; free some and try again")]
     Full,
     /// The head is not where the writer thought: somebody else wrote.
-    #[error("the head of log {log} moved from {expected} under its writer: another process writes the same store")]
+    #[error(
+        "the head of log {log} moved from {expected} under its writer: another process writes the same store"
+    )]
     HeadMoved {
         /// Which log.
         log: u16,
@@ -141,9 +143,8 @@ impl Store {
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(match self.dialect {
             Dialect::Sqlite => text.replace("{numbers}", "SELECT value AS v FROM json_each($1)"),
-            Dialect::Postgres => {
-                text.replace("{numbers}", "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v")
-            }
+            Dialect::Postgres => text
+                .replace("{numbers}", "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v"),
         })
     }
 }

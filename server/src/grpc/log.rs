@@ -49,10 +49,7 @@ impl LogService for LogApi {
         Ok(Response::new(wire::GetCheckpointResponse { checkpoint: head.checkpoint.clone() }))
     }
 
-    async fn replicate(
-        &self,
-        request: Request<wire::ReplicateRequest>,
-    ) -> Result<Response<Frames>, Status> {
+    async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Frames>, Status> {
         let account = self.0.account(&request)?;
         let wanted = request.into_inner();
         let watch = self.origin(&wanted.origin)?;
@@ -64,10 +61,14 @@ impl LogService for LogApi {
             agreed: wanted.roster == roster.version,
         };
         let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
-        let outgoing = self.0.outgoing.clone();
+        let (outgoing, shutdown) = (self.0.outgoing.clone(), self.0.shutdown.clone());
         tokio::spawn(async move {
+            let sent = tokio::select! {
+                sent = send(&outgoing, watch, wanted.from, wanted.live, &reader, &frames) => sent,
+                () = shutdown.cancelled() => Err(Some(crate::ingest::Stopping.into())),
+            };
             // An error ends the stream and is its last frame; a reader that is gone ends it too.
-            if let Err(Some(status)) = send(&outgoing, watch, wanted.from, wanted.live, &reader, &frames).await {
+            if let Err(Some(status)) = sent {
                 drop(frames.send(Err(status)).await);
             }
         });
@@ -94,7 +95,9 @@ async fn send(
         let head = watch.borrow_and_update().clone();
         if head.checkpoint.is_empty() {
             if !live {
-                return Err(Some(Status::not_found("this node has no checkpoint of that log yet: ask another")));
+                return Err(Some(Status::not_found(
+                    "this node has no checkpoint of that log yet: ask another",
+                )));
             }
         } else if from > head.signed_size {
             return Err(Some(Status::out_of_range(format!(

@@ -45,8 +45,12 @@ impl LookupService for LookupApi {
         })?;
         let malformed = |error| error::status(Blame::Malformed, &error);
         let policy = Policy::from_wire(wanted.policy.unwrap_or_default()).map_err(malformed)?;
-        let indicators: Vec<Indicator> =
-            wanted.indicators.into_iter().map(parse_indicator).collect::<Result<_, _>>().map_err(malformed)?;
+        let indicators: Vec<Indicator> = wanted
+            .indicators
+            .into_iter()
+            .map(parse_indicator)
+            .collect::<Result<_, _>>()
+            .map_err(malformed)?;
         let roster = self.0.outgoing.rosters().current();
         let recipient = account.recipient(roster.roster.jurisdiction(&account.member));
         let seen = self.0.outgoing.about(&indicators, &recipient).await?;
@@ -58,7 +62,13 @@ impl LookupService for LookupApi {
 }
 
 impl LookupApi {
-    fn verdict(&self, seen: &[Seen], withdrawn: &HashSet<Place>, policy: &Policy, now: u64) -> wire::LookupVerdict {
+    fn verdict(
+        &self,
+        seen: &[Seen],
+        withdrawn: &HashSet<Place>,
+        policy: &Policy,
+        now: u64,
+    ) -> wire::LookupVerdict {
         if seen.is_empty() {
             return wire::LookupVerdict::default();
         }
@@ -90,7 +100,9 @@ impl LookupApi {
                 publisher: piece.publisher.to_owned(),
                 counted: counted.to_wire().into(),
                 categories: report
-                    .map(|report| report.categories.iter().map(|category| category.number()).collect::<BTreeSet<_>>())
+                    .map(|report| {
+                        report.categories.iter().map(|category| category.number()).collect::<BTreeSet<_>>()
+                    })
                     .unwrap_or_default()
                     .into_iter()
                     .collect(),

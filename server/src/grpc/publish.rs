@@ -34,10 +34,8 @@ impl PublishService for PublishApi {
     ) -> Result<Response<Answers>, Status> {
         let account = self.0.account(&request)?;
         let api = self.0.clone();
-        let answers = request
-            .into_inner()
-            .map(move |item| one(api.clone(), account.clone(), item))
-            .buffered(WINDOW);
+        let answers =
+            request.into_inner().map(move |item| one(api.clone(), account.clone(), item)).buffered(WINDOW);
         Ok(Response::new(Box::pin(answers)))
     }
 }

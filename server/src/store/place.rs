@@ -23,7 +23,10 @@ impl Place {
         let number = (u64::from(log.0) << (ENTRY_BITS + LEAF_BITS)) | (entry << LEAF_BITS) | u64::from(leaf);
         match i64::try_from(number) {
             Ok(number) if fits => Ok(Self(number)),
-            _ => Err(StoreError::Damaged { what: "position", why: format!("{log:?}:{entry}.{leaf} is out of range") }),
+            _ => Err(StoreError::Damaged {
+                what: "position",
+                why: format!("{log:?}:{entry}.{leaf} is out of range"),
+            }),
         }
     }
 

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use sqlx::{Row as _, any::AnyRow};
 
 use almenara_proto::{
+    keys::PublicKey,
     merkle::{CompactRange, Hash},
     name::Publisher,
     prefix::KeptKey,
     tile::TileId,
-    keys::PublicKey,
 };
 
 use super::{
@@ -100,13 +100,15 @@ impl Store {
                 revoked_at: optional(row.try_get(5)?),
             })
         };
-        sqlx::query("SELECT public_key, publisher, granted_at, last_seq, cut, revoked_at FROM keys WHERE log = $1")
-            .bind(log)
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(key)
-            .collect()
+        sqlx::query(
+            "SELECT public_key, publisher, granted_at, last_seq, cut, revoked_at FROM keys WHERE log = $1",
+        )
+        .bind(log)
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(key)
+        .collect()
     }
 
     /// What each publisher used of its day's quota.
@@ -167,11 +169,12 @@ impl Store {
     /// As the database says.
     pub async fn statements(&self, log: LogId, entry: u64) -> Result<Vec<(u32, Bytes)>, StoreError> {
         let first = Place::new(log, entry, 0)?;
-        let rows = sqlx::query("SELECT place, bytes FROM payloads WHERE place >= $1 AND place <= $2 ORDER BY place")
-            .bind(first.number())
-            .bind(first.number() | 0xfff)
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT place, bytes FROM payloads WHERE place >= $1 AND place <= $2 ORDER BY place")
+                .bind(first.number())
+                .bind(first.number() | 0xfff)
+                .fetch_all(&self.readers)
+                .await?;
         let mut out = Vec::new();
         for row in rows {
             let leaf = Place::from_number(row.try_get(0)?).leaf();
@@ -259,12 +262,15 @@ impl Store {
                 .fetch_all(&self.readers)
                 .await?;
             for row in rows {
-                found.push((log, StoredEntry {
-                    index: unsigned(row.try_get(0)?),
-                    bytes: row.try_get::<Vec<u8>, _>(1)?.into(),
-                    counts: row.try_get::<i64, _>(2)? != 0,
-                    open: row.try_get::<i64, _>(3)? != 0,
-                }));
+                found.push((
+                    log,
+                    StoredEntry {
+                        index: unsigned(row.try_get(0)?),
+                        bytes: row.try_get::<Vec<u8>, _>(1)?.into(),
+                        counts: row.try_get::<i64, _>(2)? != 0,
+                        open: row.try_get::<i64, _>(3)? != 0,
+                    },
+                ));
             }
         }
         Ok(found)
@@ -275,11 +281,12 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn find(&self, log: LogId, id: &Hash) -> Result<Option<u64>, StoreError> {
-        let rows = sqlx::query("SELECT entry, bytes FROM entries WHERE id_prefix = $1 AND log = $2 ORDER BY entry")
-            .bind(id_prefix(id))
-            .bind(i64::from(log.0))
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT entry, bytes FROM entries WHERE id_prefix = $1 AND log = $2 ORDER BY entry")
+                .bind(id_prefix(id))
+                .bind(i64::from(log.0))
+                .fetch_all(&self.readers)
+                .await?;
         for row in rows {
             let bytes = Bytes::from(row.try_get::<Vec<u8>, _>(1)?);
             if almenara_proto::log::LogEntry::parse(&bytes).is_ok_and(|entry| entry.id() == *id) {

@@ -72,8 +72,9 @@ pub(super) async fn migrate(writer: &Pool<Any>, dialect: Dialect) -> Result<(), 
         Dialect::Postgres => ("BYTEA", ""),
     };
     writer.execute("CREATE TABLE IF NOT EXISTS schema_steps (step BIGINT NOT NULL PRIMARY KEY)").await?;
-    let done: Option<i64> =
-        sqlx::query_scalar("SELECT step FROM schema_steps ORDER BY step DESC LIMIT 1").fetch_optional(writer).await?;
+    let done: Option<i64> = sqlx::query_scalar("SELECT step FROM schema_steps ORDER BY step DESC LIMIT 1")
+        .fetch_optional(writer)
+        .await?;
     let newest = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
     if done.is_some_and(|done| done > newest) {
         return Err(StoreError::Damaged {
@@ -90,7 +91,10 @@ pub(super) async fn migrate(writer: &Pool<Any>, dialect: Dialect) -> Result<(), 
             let statement = statement.replace("{blob}", blob).replace("{clustered}", clustered);
             transaction.execute(AssertSqlSafe(statement)).await?;
         }
-        sqlx::query("INSERT INTO schema_steps (step) VALUES ($1)").bind(step).execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO schema_steps (step) VALUES ($1)")
+            .bind(step)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
     }
     Ok(())

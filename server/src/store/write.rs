@@ -95,13 +95,15 @@ impl Store {
                     .await?;
                 let number = last.map_or(0, |last| last.saturating_add(1));
                 let tree = almenara_proto::merkle::CompactRange::new().to_bytes();
-                sqlx::query("INSERT INTO logs (log, member, size, tree, checkpoint) VALUES ($1, $2, 0, $3, $4)")
-                    .bind(number)
-                    .bind(member.to_owned())
-                    .bind(tree)
-                    .bind(Vec::new())
-                    .execute(&mut *transaction)
-                    .await?;
+                sqlx::query(
+                    "INSERT INTO logs (log, member, size, tree, checkpoint) VALUES ($1, $2, 0, $3, $4)",
+                )
+                .bind(number)
+                .bind(member.to_owned())
+                .bind(tree)
+                .bind(Vec::new())
+                .execute(&mut *transaction)
+                .await?;
                 number
             }
         };
@@ -136,16 +138,21 @@ impl Store {
         Ok(())
     }
 
-    async fn append(&self, transaction: &mut Transaction<'_, Any>, append: &Append) -> Result<(), StoreError> {
+    async fn append(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        append: &Append,
+    ) -> Result<(), StoreError> {
         let log = i64::from(append.log.0);
-        let moved = sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3 WHERE log = $4 AND size = $5")
-            .bind(signed(append.size))
-            .bind(append.tree.clone())
-            .bind(append.checkpoint.to_vec())
-            .bind(log)
-            .bind(signed(append.old_size))
-            .execute(&mut **transaction)
-            .await?;
+        let moved =
+            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3 WHERE log = $4 AND size = $5")
+                .bind(signed(append.size))
+                .bind(append.tree.clone())
+                .bind(append.checkpoint.to_vec())
+                .bind(log)
+                .bind(signed(append.old_size))
+                .execute(&mut **transaction)
+                .await?;
         if moved.rows_affected() != 1 {
             return Err(StoreError::HeadMoved { log: append.log.0, expected: append.old_size });
         }
@@ -323,7 +330,8 @@ pub(super) fn decode_chunk(bytes: Vec<u8>) -> Vec<(u32, Bytes)> {
     let mut rest = Bytes::from(bytes);
     let mut out = Vec::with_capacity(CHUNK as usize);
     for slot in 0..CHUNK {
-        let Some(length) = rest.first_chunk::<2>().map(|length| usize::from(u16::from_le_bytes(*length))) else {
+        let Some(length) = rest.first_chunk::<2>().map(|length| usize::from(u16::from_le_bytes(*length)))
+        else {
             break;
         };
         if rest.len() < length.saturating_add(2) {

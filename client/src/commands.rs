@@ -1,0 +1,59 @@
+//! One file a verb: its arguments and what it does with the library.
+
+use crate::{
+    cli::Verb,
+    context::Context,
+    exit::{CliError, Outcome},
+};
+
+mod desk;
+mod handling;
+mod held;
+mod lists;
+mod send;
+
+pub mod completions;
+pub mod dispute;
+pub mod export;
+pub mod grant;
+pub mod import;
+pub mod keygen;
+pub mod lookup;
+pub mod publish;
+pub mod pull;
+pub mod revoke;
+pub mod roster;
+pub mod show;
+pub mod sight;
+pub mod sign;
+pub mod status;
+pub mod submit;
+pub mod watch;
+pub mod withdraw;
+
+/// Does what was asked.
+///
+/// # Errors
+/// [`CliError`], with blame.
+pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
+    match verb {
+        Verb::Keygen(args) => keygen::run(args, context).await,
+        Verb::Grant(args) => grant::run(args, context).await,
+        Verb::Revoke(args) => revoke::run(args, context).await,
+        Verb::Roster(args) => roster::run(args, context).await,
+        Verb::Import(args) => import::run(args, context).await,
+        Verb::Sign(args) => sign::run(args, context).await,
+        Verb::Publish(args) => publish::run(args, context).await,
+        Verb::Submit(args) => submit::run(args, context).await,
+        Verb::Withdraw(args) => withdraw::run(args, context).await,
+        Verb::Dispute(args) => dispute::run(args, context).await,
+        Verb::Sight(args) => sight::run(args, context).await,
+        Verb::Pull(args) => pull::run(args, context).await,
+        Verb::Watch(args) => watch::run(args, context).await,
+        Verb::Lookup(args) => lookup::run(args, context).await,
+        Verb::Export(args) => export::run(args, context).await,
+        Verb::Show(args) => show::run(args, context).await,
+        Verb::Status(args) => status::run(args, context).await,
+        Verb::Completions(args) => completions::run(args, context).await,
+    }
+}

@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+
+use almenara_proto::{
+    keys::{PublicKey, SigningKey},
+    merkle::empty_root,
+    roster::{CustodyRule, Member, Segment},
+    wire::OrganisationType,
+};
+
+use super::*;
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn member(n: u8, jurisdiction: &str) -> Member {
+    Member {
+        name: format!("m{n}.example").parse().expect("a name"),
+        organisation_type: OrganisationType::Ngo,
+        jurisdiction: jurisdiction.parse().expect("a code"),
+        also_subject_to: Vec::new(),
+        segments: vec![Segment {
+            from_size: 0,
+            root: empty_root(),
+            root_key: PublicKey::of(&key(n)),
+            log_key: PublicKey::of(&key(n + 80)),
+        }],
+        cosign_key: PublicKey::of(&key(n + 160)),
+        tls_ca: vec![bytes::Bytes::from_static(b"der")],
+        grpc: "localhost:1".into(),
+        https: String::new(),
+        contact: String::new(),
+    }
+}
+
+/// A version signed by members 1 and 2; `expires_at` tells bodies of one version apart.
+fn version(number: u64, previous: Option<Hash>, expires_at: u64) -> SignedRoster {
+    let members: BTreeMap<_, _> =
+        [member(1, "TH"), member(2, "NL")].into_iter().map(|member| (member.name.clone(), member)).collect();
+    let roster = Roster {
+        federation: "scamwatch.example".into(),
+        version: number,
+        expires_at,
+        previous,
+        members,
+        groups: BTreeMap::new(),
+        quorum: 1,
+        custody: CustodyRule::default(),
+    };
+    let mut signed = SignedRoster::unsigned(&roster);
+    signed.sign(&key(1));
+    signed.sign(&key(2));
+    signed
+}
+
+/// A chain of two versions on disk.
+fn two() -> (tempfile::TempDir, Rosters, Hash) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = version(1, None, 9);
+    let pinned = first.id();
+    let mut rosters = Rosters::begin(folder.path().join("rosters"), first, pinned).expect("begun");
+    rosters.accept(version(2, Some(pinned), 9)).expect("accepted");
+    (folder, rosters, pinned)
+}
+
+#[test]
+fn a_chain_survives_and_is_verified_again() {
+    let (_folder, rosters, pinned) = two();
+    let again = Rosters::open(&rosters.folder, pinned).expect("opened");
+    assert_eq!(again.current().roster.version, 2);
+    assert_eq!(again.chain().count(), 2);
+    let found = |number| again.version(number).map(|accepted| accepted.roster.version);
+    assert_eq!([found(0), found(1), found(2), found(3)], [None, Some(1), Some(2), None]);
+    assert!(matches!(Rosters::open(&rosters.folder, empty_root()), Err(RostersError::Refused { .. })));
+}
+
+#[test]
+fn a_chain_never_silently_ends_earlier() {
+    let (_folder, rosters, pinned) = two();
+    let path = file_of(&rosters.folder, 2);
+    let good = std::fs::read(&path).expect("read");
+    let at = |found: usize| good.get(found).copied();
+    for index in [10, good.len() / 2, good.len() - 1] {
+        let mut bytes = good.clone();
+        bytes[index] = at(index).expect("there") ^ 1;
+        std::fs::write(&path, bytes).expect("written");
+        assert!(Rosters::open(&rosters.folder, pinned).is_err(), "a flipped bit at {index}");
+    }
+    std::fs::write(&path, &good[..good.len() / 2]).expect("written");
+    assert!(Rosters::open(&rosters.folder, pinned).is_err(), "cut short");
+}
+
+#[test]
+fn nothing_but_the_next_version_is_accepted() {
+    let (_folder, mut rosters, pinned) = two();
+    let current = rosters.current().id;
+    let mut check = |offered: SignedRoster, good: bool| {
+        assert_eq!(rosters.accept(offered.clone()).is_ok(), good, "{:?}", Roster::parse(&offered.body));
+    };
+    check(version(2, Some(pinned), 9), true); // held already
+    check(version(4, Some(current), 9), false);
+    check(version(3, Some(pinned), 9), false);
+    let mut unsigned = version(3, Some(current), 9);
+    unsigned.signatures.clear();
+    check(unsigned, false);
+    check(version(3, Some(current), 9), true);
+    assert_eq!(rosters.current().roster.version, 3);
+}
+
+#[test]
+fn two_valid_bodies_of_one_version_are_kept_as_evidence() {
+    let (_folder, mut rosters, pinned) = two();
+    let other = version(2, Some(pinned), 10);
+    for _ in 0..2 {
+        let error = rosters.accept(other.clone()).expect_err("a fork");
+        let RostersError::Fork { version: 2, evidence, .. } = &error else { panic!("{error}") };
+        assert_eq!(read(evidence).expect("kept").id(), other.id());
+        assert_eq!(error.blame(), Blame::Misbehaved);
+    }
+    let mut unsigned = version(2, Some(pinned), 11);
+    unsigned.signatures.clear();
+    assert!(matches!(rosters.accept(unsigned), Err(RostersError::Refused { .. })), "no evidence of anything");
+    assert!(matches!(rosters.accept(version(1, None, 11)), Err(RostersError::Refused { .. })));
+    assert_eq!(rosters.current().roster.version, 2);
+}
+
+#[test]
+fn without_version_one_there_is_no_chain() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let error = Rosters::open(folder.path(), empty_root()).expect_err("nothing there");
+    assert!(matches!(error, RostersError::Missing { .. }));
+    assert!(error.to_string().contains("almenara roster accept"), "{error}");
+}

@@ -1,0 +1,226 @@
+//! Assembles a node and serves it on one port.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use almenara_certs::AuthoritiesError;
+use almenara_client::tls::{Clock, Identity, SharedAuthorities};
+use almenara_proto::{
+    keys::SigningKey,
+    name::{Jurisdiction, MemberName},
+};
+
+use crate::{
+    grpc::{self, Api},
+    heads::Heads,
+    ingest::Ingest,
+    listener::{self, Limits},
+    outgoing::Outgoing,
+    peers::Peers,
+    quota::LookupQuota,
+    rosters::{self, SharedRosters},
+    safeguards::Safeguards,
+    sequencer::{Own, Sequencer, WAITING},
+    store::{Store, StoreError},
+    tls::{NotANode, ServerIdentity, Tls},
+};
+
+/// Everything that a node is made of, in final types.
+pub struct Settings {
+    /// Whose node.
+    pub member: MemberName,
+    /// The accepted chain.
+    pub rosters: SharedRosters,
+    /// `sqlite:FILE` or `postgres://…`.
+    pub store_url: String,
+    /// Signs checkpoints.
+    pub log_key: SigningKey,
+    /// Hides what was withdrawn.
+    pub tombstone_key: [u8; 32],
+    /// The node's leaf.
+    pub identity: Identity,
+    /// Values that nobody reports by accident.
+    pub safeguards: Safeguards,
+    /// For one publisher.
+    pub statements_per_day: u64,
+    /// Values, for one member.
+    pub lookups_per_minute: u64,
+    /// Jurisdictions of consumer accounts, by certificate name.
+    pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Unix seconds.
+    pub clock: Clock,
+    /// Bounds on connections.
+    pub limits: Limits,
+}
+
+/// Why a node does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The node's own leaf.
+    #[error(transparent)]
+    Identity(#[from] NotANode),
+    /// A certificate on the roster.
+    #[error("the roster: {0}")]
+    Authorities(#[from] AuthoritiesError),
+    /// TLS.
+    #[error("TLS: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The address.
+    #[error("cannot listen: {0}")]
+    Listen(#[from] std::io::Error),
+    /// The member is not on the roster, or holds other keys than it says.
+    #[error("{member} cannot run under roster version {version}: {why}")]
+    NotOnRoster {
+        /// Who.
+        member: MemberName,
+        /// Which roster.
+        version: u64,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// A defect of ours.
+    #[error("a part of the node ended: {0}")]
+    Part(String),
+}
+
+/// A running node.
+pub struct Node {
+    address: SocketAddr,
+    heads: Heads,
+    shutdown: CancellationToken,
+    parts: JoinSet<Result<(), NodeError>>,
+    store: Store,
+}
+
+impl Node {
+    /// Starts a node that serves `listener`.
+    ///
+    /// # Errors
+    /// [`NodeError`] with what to mend; nothing runs then.
+    pub async fn start(settings: Settings, listener: TcpListener) -> Result<Self, NodeError> {
+        let accepted = settings.rosters.current();
+        let roster = &accepted.roster;
+        let refuse =
+            |why| NodeError::NotOnRoster { member: settings.member.clone(), version: roster.version, why };
+        let own = roster.member(&settings.member).ok_or_else(|| refuse("it is no member"))?;
+        let log_key = settings.log_key.verifying_key().to_bytes();
+        if own.segment().is_none_or(|segment| segment.log_key.0 != log_key) {
+            return Err(refuse("the roster names another log key than keys.log holds"));
+        }
+        let store = Store::open(&settings.store_url).await?;
+        for member in roster.members.keys() {
+            store.add_log(member.as_str()).await?;
+        }
+        let heads = Heads::default();
+        let sequencer = Sequencer::start(
+            store.clone(),
+            heads.clone(),
+            settings.rosters.clone(),
+            Arc::clone(&settings.clock),
+            Own {
+                member: settings.member.clone(),
+                log_key: settings.log_key,
+                tombstone_key: settings.tombstone_key,
+                statements_per_day: settings.statements_per_day,
+            },
+        )
+        .await?;
+        let shutdown = CancellationToken::new();
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards));
+        let outgoing =
+            Outgoing::new(store.clone(), heads.clone(), settings.rosters.clone(), settings.member.clone());
+        let authorities = SharedAuthorities::new(rosters::authorities(roster)?);
+        let routes = grpc::routes(Api {
+            ingest: ingest.clone(),
+            outgoing,
+            lookups: LookupQuota::new(settings.lookups_per_minute),
+            clock: Arc::clone(&settings.clock),
+            node: settings.member.clone(),
+            shutdown: shutdown.clone(),
+            consumers: settings.consumers,
+        })
+        .await
+        .map_err(|error| NodeError::Part(error.to_string()))?;
+        let server_identity = ServerIdentity::new(settings.identity.clone())?;
+        let tls = Tls::new(server_identity, authorities.clone(), Arc::clone(&settings.clock))?;
+        let address = listener.local_addr()?;
+        let mut parts: JoinSet<Result<(), NodeError>> = JoinSet::new();
+        parts.spawn(async move { Ok(sequencer.run(waiting).await?) });
+        let stop = shutdown.clone();
+        let limits = settings.limits;
+        parts.spawn(async move {
+            listener::serve(listener, tls, routes, limits, stop).await;
+            Ok(())
+        });
+        let peers = Peers {
+            ingest,
+            heads: heads.clone(),
+            rosters: settings.rosters.clone(),
+            identity: settings.identity,
+            authorities,
+            clock: settings.clock,
+        };
+        for origin in roster.members.keys().filter(|name| **name != settings.member) {
+            let follow = peers.clone().follow(origin.clone(), shutdown.clone());
+            parts.spawn(async move {
+                follow.await;
+                Ok(())
+            });
+        }
+        tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");
+        Ok(Self { address, heads, shutdown, parts, store })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The heads of its logs.
+    #[must_use]
+    pub const fn heads(&self) -> &Heads {
+        &self.heads
+    }
+
+    /// Runs until `stop` completes or a part fails; then lets requests end and closes the store.
+    ///
+    /// # Errors
+    /// What made it stop, if not `stop`.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
+        tokio::pin!(stop);
+        let mut outcome = Ok(());
+        loop {
+            tokio::select! {
+                () = &mut stop, if !self.shutdown.is_cancelled() => self.shutdown.cancel(),
+                ended = self.parts.join_next() => match ended {
+                    None => break,
+                    Some(ended) => {
+                        let ended = ended.unwrap_or_else(|error| Err(NodeError::Part(error.to_string())));
+                        if let Err(error) = ended {
+                            tracing::error!(%error, "the node stops");
+                            outcome = Err(error);
+                        }
+                        self.shutdown.cancel();
+                    }
+                },
+            }
+        }
+        self.store.close().await;
+        outcome
+    }
+
+    /// Stops at once, in order.
+    ///
+    /// # Errors
+    /// As [`Self::run_until`].
+    pub async fn stop(self) -> Result<(), NodeError> {
+        self.run_until(std::future::ready(())).await
+    }
+}

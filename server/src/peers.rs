@@ -1,0 +1,161 @@
+//! Follows every other member's log: one task each, from its node, for as long as it is on the roster.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream::FuturesOrdered};
+use tokio_util::sync::CancellationToken;
+
+use almenara_client::{
+    follow::{FollowError, Follower, Step},
+    rpc::log_service_client::LogServiceClient,
+    tls::{self, Clock, ConnectError, Identity, SharedAuthorities},
+};
+use almenara_proto::{
+    blame::Blame,
+    checkpoint::{SignedCheckpoint, origin_of},
+    limits::MESSAGE_BYTES,
+    name::MemberName,
+    wire,
+};
+
+use crate::{
+    heads::Heads,
+    ingest::{Ingest, ReplicaPage, Stopping},
+    rosters::SharedRosters,
+};
+
+/// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// A peer that was down for long is found again within half a minute, and thirty members cost one attempt a
+/// second.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Pages handed to the sequencer and not committed yet: enough to fill its groups, bounded as each holds about
+/// a megabyte.
+const PAGES_AHEAD: usize = 24;
+
+/// What following needs.
+#[derive(Clone)]
+pub struct Peers {
+    /// The entrance.
+    pub ingest: Ingest,
+    /// Where each replica stands.
+    pub heads: Heads,
+    /// Who belongs, and where their nodes are.
+    pub rosters: SharedRosters,
+    /// Our node's leaf.
+    pub identity: Identity,
+    /// Of all members.
+    pub authorities: SharedAuthorities,
+    /// Unix seconds.
+    pub clock: Clock,
+}
+
+/// Why a stream ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the peer: {0}")]
+    Peer(#[from] Box<tonic::Status>),
+    #[error(transparent)]
+    Follow(#[from] Box<FollowError>),
+    #[error("the replica: {0}")]
+    Replica(String),
+    #[error("{0} is not on the roster, or has no address there")]
+    NotOnRoster(MemberName),
+    #[error("the peer ended the stream")]
+    Stream,
+    #[error(transparent)]
+    Stopping(#[from] Stopping),
+}
+
+impl Peers {
+    /// Follows `origin` until `shutdown`.
+    pub async fn follow(self, origin: MemberName, shutdown: CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let before = self.held(&origin);
+            let ended = tokio::select! {
+                ended = self.stream(&origin) => ended,
+                () = shutdown.cancelled() => return,
+            };
+            let Err(ended) = ended else { return };
+            if self.held(&origin) > before {
+                pause = FIRST_PAUSE;
+            }
+            match &ended {
+                Ended::Stopping(_) => return,
+                Ended::Follow(error) if error.blame() == Blame::Misbehaved => {
+                    tracing::error!(%origin, error = %ended, "what came does not hold; nothing of it was kept");
+                }
+                _ => {
+                    tracing::warn!(%origin, error = %ended, pause_ms = pause.as_millis(), "following pauses")
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(jittered(pause, &origin, (self.clock)())) => {}
+                () = shutdown.cancelled() => return,
+            }
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn held(&self, origin: &MemberName) -> u64 {
+        self.heads.get(origin).map_or(0, |head| head.prefix.size())
+    }
+
+    async fn stream(&self, origin: &MemberName) -> Result<(), Ended> {
+        let head = self.heads.get(origin).ok_or_else(|| Ended::NotOnRoster(origin.clone()))?;
+        let accepted = self.rosters.current();
+        let member = accepted.roster.member(origin).filter(|member| !member.grpc.is_empty());
+        let member = member.ok_or_else(|| Ended::NotOnRoster(origin.clone()))?;
+        let segment = member.segment().ok_or_else(|| Ended::NotOnRoster(origin.clone()))?;
+        let last =
+            SignedCheckpoint::open(&head.checkpoint, &origin_of(origin.as_str()), &segment.log_key.0).ok();
+        let mut follower = Follower::new(head.prefix.as_ref().clone(), last);
+        let channel =
+            tls::connect(&member.grpc, origin.as_str(), &self.identity, &self.authorities, &self.clock)
+                .await?;
+        let mut client = LogServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
+        let request = follower.request(wire::Filter::default(), true, accepted.roster.version, true);
+        let mut frames = client.replicate(request).await.map_err(Box::new)?.into_inner();
+        let mut committing = FuturesOrdered::new();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                Some(committed) = committing.next(), if !committing.is_empty() => {
+                    let committed: Result<Result<(), String>, Stopping> = committed;
+                    committed?.map_err(Ended::Replica)?;
+                    continue;
+                }
+                frame = frames.message(), if committing.len() < PAGES_AHEAD => frame.map_err(Box::new)?,
+            };
+            let Some(frame) = frame else { return Err(Ended::Stream) };
+            let accepted = self.rosters.current();
+            // Some milliseconds of hashing: off the threads that serve others.
+            let stepped = tokio::task::spawn_blocking(move || {
+                let step = follower.step(frame, &accepted.roster);
+                let page = step.map(|step| match step {
+                    Step::Page(page) => Some(ReplicaPage::new(follower.prefix().clone(), page)),
+                    Step::Checkpoint { .. } => None,
+                });
+                (follower, page)
+            });
+            let (back, page) =
+                stepped.await.map_err(|_| Ended::Replica("a page could not be read".to_owned()))?;
+            follower = back;
+            if let Some(page) = page.map_err(Box::new)? {
+                let ingest = self.ingest.clone();
+                committing.push_back(async move { ingest.replicate(page).await });
+            }
+        }
+    }
+}
+
+/// Spreads retries over half of the pause to all of it, so that members that lost one peer together do not come
+/// back together.
+fn jittered(pause: Duration, origin: &MemberName, now: u64) -> Duration {
+    let hash = almenara_proto::merkle::sha256(&[origin.as_str().as_bytes(), &now.to_be_bytes()]);
+    let share = u32::from(hash.0.first().copied().unwrap_or_default());
+    pause.saturating_mul(share.saturating_add(256)) / 512
+}

@@ -1,0 +1,3 @@
+//! Whole nodes over real mTLS. One binary, since each links everything.
+
+mod flow;
