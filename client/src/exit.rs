@@ -9,6 +9,11 @@ use std::{
 
 use almenara_proto::blame::{Blame, Void};
 
+use crate::{
+    text::tame,
+    tls::{ConnectError, OwnIdentityError},
+};
+
 /// The exit codes of `almenara` and `almenarad`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -175,6 +180,74 @@ impl From<almenara_certs::FileError> for CliError {
     }
 }
 
+impl From<almenara_certs::AuthorityError> for CliError {
+    fn from(error: almenara_certs::AuthorityError) -> Self {
+        match error {
+            almenara_certs::AuthorityError::Making(_) => Self::internal(error),
+            _ => Self::usage(error),
+        }
+    }
+}
+
+impl From<almenara_certs::InspectError> for CliError {
+    fn from(error: almenara_certs::InspectError) -> Self {
+        Self::usage(error)
+    }
+}
+
+/// A member's certificates on a signed roster cannot be used: those who signed it must mend it.
+impl From<almenara_certs::AuthoritiesError> for CliError {
+    fn from(error: almenara_certs::AuthoritiesError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<OwnIdentityError> for CliError {
+    fn from(error: OwnIdentityError) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<&ConnectError> for CliError {
+    fn from(error: &ConnectError) -> Self {
+        let blame = match error {
+            ConnectError::Address { .. } => Blame::Malformed,
+            ConnectError::NotOnRoster { .. } | ConnectError::OwnCertificateRefused { .. } => Blame::Refused,
+            ConnectError::Unreachable { .. } => Blame::Unavailable,
+            ConnectError::NotANode { .. } | ConnectError::WrongServer { .. } => Blame::Misbehaved,
+        };
+        Self::new(blame, error)
+    }
+}
+
+impl From<ConnectError> for CliError {
+    fn from(error: ConnectError) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// What a node answered instead of an answer; its own defects are `Unavailable` to us, who may ask another.
+impl From<tonic::Status> for CliError {
+    fn from(status: tonic::Status) -> Self {
+        use tonic::Code;
+        if let Some(error) = ConnectError::find(&status) {
+            return Self::from(error);
+        }
+        let blame = match status.code() {
+            Code::InvalidArgument => Blame::Malformed,
+            Code::NotFound
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::FailedPrecondition
+            | Code::AlreadyExists
+            | Code::OutOfRange => Blame::Refused,
+            Code::DataLoss => Blame::Misbehaved,
+            _ => Blame::Unavailable,
+        };
+        Self::new(blame, format_args!("the node answers: {}", tame(status.message())))
+    }
+}
+
 /// Where the last panic happened; one process has one hook.
 static PANICKED_AT: Mutex<Option<String>> = Mutex::new(None);
 
@@ -219,6 +292,22 @@ mod tests {
         check(Blame::Internal, 70);
         assert_eq!(Exit::from(Outcome::Done).code(), 0);
         assert_eq!(Exit::from(Outcome::No).code(), 1);
+    }
+
+    #[test]
+    fn what_a_node_answers_has_its_exit_code() {
+        let check = |code, exit| {
+            let error = CliError::from(tonic::Status::new(code, "no\u{1b}[2J"));
+            assert_eq!(error.exit().code(), exit, "{code:?}");
+            assert!(error.to_string().ends_with("no\\u{1b}[2J"), "{error}");
+        };
+        check(tonic::Code::InvalidArgument, 2);
+        check(tonic::Code::FailedPrecondition, 1);
+        check(tonic::Code::NotFound, 1);
+        check(tonic::Code::Unavailable, 3);
+        check(tonic::Code::ResourceExhausted, 3);
+        check(tonic::Code::Internal, 3);
+        check(tonic::Code::DataLoss, 4);
     }
 
     #[test]

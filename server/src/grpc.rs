@@ -7,6 +7,7 @@ mod roster;
 
 use std::collections::BTreeMap;
 
+use axum::middleware::Next;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, service::Routes};
 
@@ -71,19 +72,32 @@ impl Api {
     }
 }
 
+/// Every gRPC call needs a certificate, health and reflection included: what a node runs is for members.
+async fn require_certificate(request: axum::extract::Request, next: Next) -> axum::response::Response {
+    match request.extensions().get::<Caller>() {
+        Some(Caller { id: Some(_), .. }) => next.run(request).await,
+        _ => no_certificate().into_http(),
+    }
+}
+
+fn no_certificate() -> Status {
+    Status::unauthenticated("a client certificate of a member is required: ask your operator for one")
+}
+
 /// All services, with health and reflection.
 ///
 /// # Errors
 /// When the embedded descriptors cannot be read, which no input can cause.
-pub async fn routes(api: Api) -> Result<Routes, tonic_reflection::server::Error> {
+pub async fn routes(api: Api) -> Result<axum::Router, tonic_reflection::server::Error> {
     use services::{
         log_service_server::LogServiceServer, lookup_service_server::LookupServiceServer,
         publish_service_server::PublishServiceServer, roster_service_server::RosterServiceServer,
     };
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(wire::DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<PublishServiceServer<PublishApi>>().await;
     reporter.set_serving::<LogServiceServer<LogApi>>().await;
@@ -102,6 +116,8 @@ pub async fn routes(api: Api) -> Result<Routes, tonic_reflection::server::Error>
         .add_service(lookup)
         .add_service(RosterServiceServer::new(RosterApi(api)))
         .add_service(health)
-        .add_service(reflection);
-    Ok(routes)
+        .add_service(reflection().build_v1()?)
+        // The name that Python's and older clients ask by; the messages are the same.
+        .add_service(reflection().build_v1alpha()?);
+    Ok(routes.into_axum_router().layer(axum::middleware::from_fn(require_certificate)))
 }

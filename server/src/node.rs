@@ -155,7 +155,7 @@ impl Node {
         let stop = shutdown.clone();
         let limits = settings.limits;
         parts.spawn(async move {
-            listener::serve(listener, tls, routes.into_axum_router(), limits, stop).await;
+            listener::serve(listener, tls, routes, limits, stop).await;
             Ok(())
         });
         let peers = Peers {

@@ -1,6 +1,6 @@
 //! Apps: `<store or package system>:<package id>`, `sha256:<hex>` of a file, `cert:<hex>` of a signing certificate.
 
-use super::{Kind, NotCanonical, refang};
+use super::{Kind, NotCanonical, Shown, refang};
 
 /// Where an app was found.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ pub(super) fn canonical(input: &str, store: Option<&str>) -> Result<String, NotC
         _ => id.trim().to_owned(),
     };
     if !(store.well_formed)(&id) {
-        return Err(NotCanonical::form(Kind::App, input, "it is no id of this store", store.ids));
+        return Err(NotCanonical::NotOn { value: Shown::new(input), name: store.name, forms: store.ids });
     }
     Ok(format!("{}:{id}", store.name))
 }

@@ -115,15 +115,29 @@ fn permitted(kind: Kind, name: &str) -> Result<(), NotCanonical> {
         let because = "such names mean another machine in every network";
         return Err(NotCanonical::refused(kind, name, because, "report names of the public DNS"));
     }
-    if psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.as_bytes().len() == name.len()) {
+    if is_suffix(name) && !is_customer(name) {
         return Err(NotCanonical::PublicSuffix { value: Shown::new(name) });
     }
     Ok(())
 }
 
+fn is_suffix(name: &str) -> bool {
+    psl::suffix(name.as_bytes()).is_some_and(|suffix| suffix.as_bytes().len() == name.len())
+}
+
+/// Whether a suffix is one customer's: hosters list `*.compute-1.example`, which makes a suffix of each machine. It
+/// is so if any other label in its place is a suffix of a private entry as well.
+fn is_customer(suffix: &str) -> bool {
+    let Some((_, parent)) = suffix.split_once('.') else { return false };
+    // No list names a label with two underscores.
+    let sibling = format!("__.{parent}");
+    let private = psl::suffix(suffix.as_bytes()).and_then(|suffix| suffix.typ()) == Some(psl::Type::Private);
+    private && is_suffix(&sibling)
+}
+
 fn warnings(name: &str) -> Vec<Warning> {
     let shared = psl::suffix(name.as_bytes())
-        .filter(|suffix| suffix.typ() == Some(psl::Type::Private))
+        .filter(|suffix| suffix.typ() == Some(psl::Type::Private) && suffix.as_bytes().len() < name.len())
         .and_then(|suffix| str::from_utf8(suffix.as_bytes()).ok())
         .map(|suffix| Warning::SharedHost { suffix: Shown::new(suffix) });
     looks_like(name).into_iter().chain(shared).collect()
@@ -246,6 +260,15 @@ mod tests {
                 "{honest}"
             );
         }
+    }
+
+    #[test]
+    fn a_machine_of_a_hoster_is_no_public_suffix() {
+        let machine =
+            canonicalise(Kind::Domain, "ec2-8-8-8-8.compute-1.amazonaws.com", &Hints::default()).unwrap();
+        assert_eq!((machine.indicator.admissible(), machine.warnings), (Ok(()), Vec::new()));
+        refused(Kind::Domain, "foo.ck");
+        refused(Kind::Domain, "pages.dev");
     }
 
     #[test]

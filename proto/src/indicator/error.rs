@@ -172,6 +172,16 @@ pub enum NotCanonical {
         /// The known names, in order.
         known: String,
     },
+    /// The chain, platform or store is known, but has no such addresses or ids.
+    #[error("{value} does not fit {name}, which has {forms}; copy it again from its source")]
+    NotOn {
+        /// The address or id as given.
+        value: Shown,
+        /// The name of the chain, platform or store.
+        name: &'static str,
+        /// The forms that it has.
+        forms: &'static str,
+    },
     /// The address belongs to another chain than the one that was named.
     #[error("{address} is no address on {named}, it has the form of {recognised}; name that chain, or none")]
     OtherChain {

@@ -2,7 +2,7 @@
 //!
 //! Usernames are resold: prefer the numeric id. An id of digits alone is always the numeric id.
 
-use super::{Hints, Kind, NotCanonical, phone, refang};
+use super::{Hints, Kind, NotCanonical, Shown, phone, refang};
 
 /// A platform and how it names accounts.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +146,8 @@ pub(super) fn canonical(input: &str, hints: &Hints<'_>) -> Result<String, NotCan
         let because = "it belongs to another platform than the one that was named";
         return Err(NotCanonical::form(Kind::Handle, input, because, "name its own platform, or none"));
     }
-    let refused = || NotCanonical::form(Kind::Handle, input, "it is no id of this platform", platform.ids);
+    let refused =
+        || NotCanonical::NotOn { value: Shown::new(input), name: platform.name, forms: platform.ids };
     let id = id.trim();
     let id = match platform.id {
         Id::Phone => phone::canonical(&with_plus(id), hints.region)?,

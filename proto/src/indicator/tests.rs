@@ -156,13 +156,26 @@ fn hints() -> impl Strategy<Value = Hints<'static>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn text_near_the_forms_has_one_canonical_form_or_none(input in near(), hints in hints()) {
         for kind in Kind::ALL {
             holds_for(kind, &input, &hints);
         }
+    }
+
+    #[test]
+    fn a_defanged_value_is_the_value(
+        labels in proptest::collection::vec("[a-z][a-z0-9]{0,9}", 1..4),
+        dot in proptest::sample::select(&["[.]", "(.)", "{.}", "[dot]", " (DOT) ", "{ dot }", "．", "。", ".\u{200b}"][..]),
+        scheme in proptest::sample::select(&["hxxp://", "hXXp://", "http[:]//", "h**p://", "http://"][..]),
+    ) {
+        let name = format!("{}.example", labels.join("."));
+        let defanged = name.replace('.', dot);
+        check(Kind::Domain, &defanged, &name);
+        check(Kind::Email, &format!("a[at]{defanged}"), &format!("a@{name}"));
+        check(Kind::Url, &format!("{scheme}{defanged}/a"), &format!("http://{name}/a"));
     }
 
     #[test]

@@ -9,35 +9,15 @@
 mod base58;
 mod bech32;
 mod cashaddr;
+mod chain;
 mod evm;
 mod monero;
 mod ton;
 
+pub use chain::{CHAINS, Chain, ChainInfo};
+
 use super::{Kind, NotCanonical, Shown, Warning};
-
-/// A chain as people and files name it.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Chain<'a> {
-    /// The address's own form decides.
-    #[default]
-    Auto,
-    /// A name or an alias of [`CHAINS`], `eip155:<id>`, or a token's name, which decides nothing.
-    Named(&'a str),
-}
-
-/// A chain that a node admits.
-#[derive(Clone, Copy, Debug)]
-pub struct ChainInfo {
-    /// The word before the colon.
-    pub name: &'static str,
-    /// Other names that are understood.
-    pub aliases: &'static [&'static str],
-    /// The forms that are read, for people; the canonical one first.
-    pub forms: &'static str,
-    /// [`Chain::Auto`] recognises it. The others share their forms with an earlier chain.
-    pub recognised: bool,
-    read: fn(&str) -> Result<Address, Misfit>,
-}
+use chain::{Named, named, prefix, recognise};
 
 /// An address in its one form.
 struct Address {
@@ -66,57 +46,6 @@ impl From<String> for Address {
     }
 }
 
-macro_rules! chain {
-    ($name:literal, $aliases:expr, $forms:literal, $recognised:literal, $read:expr) => {
-        ChainInfo { name: $name, aliases: &$aliases, forms: $forms, recognised: $recognised, read: $read }
-    };
-}
-
-/// The chains that a node admits, in the order in which [`Chain::Auto`] tries them: forms with a strong checksum
-/// first, Solana, which has none, last.
-pub const CHAINS: [ChainInfo; 16] = [
-    chain!(
-        "eth",
-        [
-            "ethereum", "evm", "bsc", "bnb", "arb", "arbitrum", "polygon", "matic", "optimism", "base",
-            "avax", "erc20"
-        ],
-        "0x and 40 hex digits with the case of EIP-55 (all-lower and all-upper are read); any EVM chain",
-        true,
-        evm::read
-    ),
-    chain!("btc", ["bitcoin", "xbt"], "bc1… (segwit, taproot), 1…, 3…", true, bech32::read_btc),
-    chain!("tron", ["trx", "trc20"], "T…", true, |a| base58::read(a, &base58::TRON)),
-    chain!("ltc", ["litecoin"], "ltc1…, L…, M… (3… only when the chain is named)", true, bech32::read_ltc),
-    chain!("doge", ["dogecoin"], "D…, 9…, A…", true, |a| base58::read(a, &base58::DOGE)),
-    chain!("dash", [], "X…, 7…", true, |a| base58::read(a, &base58::DASH)),
-    chain!("zec", ["zcash"], "t1…, t3…, zs1…, u1…", true, bech32::read_zec),
-    chain!("btg", ["bitcoingold"], "G…, A…", true, |a| base58::read(a, &base58::BTG)),
-    chain!(
-        "bch",
-        ["bitcoincash", "bchabc"],
-        "q…, p… (with or without bitcoincash:; 1…, 3… only when the chain is named)",
-        true,
-        cashaddr::read
-    ),
-    chain!("xmr", ["monero"], "4…, 8… (95 or 106 characters)", true, monero::read),
-    chain!("xrp", ["ripple"], "r…, with ?dt=<tag> for a deposit (X… is read)", true, base58::read_xrp),
-    chain!(
-        "ton",
-        ["toncoin"],
-        "0:<hex>, with ?memo=<text> for a deposit (EQ…, UQ… are read)",
-        true,
-        ton::read
-    ),
-    chain!("sol", ["solana"], "32 bytes in base 58; no checksum", true, base58::read_sol),
-    chain!("etc", ["ethereumclassic"], "as eth", false, evm::read),
-    chain!("bsv", ["bitcoinsv"], "1…, 3…", false, |a| base58::read(a, &base58::BSV)),
-    chain!("xvg", ["verge"], "D…, E…", false, |a| base58::read(a, &base58::XVG)),
-];
-
-/// Tokens live on several chains: their name decides nothing.
-const TOKENS: [&str; 6] = ["usdt", "usdc", "dai", "busd", "tether", "token"];
-
 /// Zcash's unified addresses are the longest, with about 300 characters.
 const MAX_WALLET_BYTES: usize = 512;
 /// Longest memo, in bytes: exchanges give numbers, TON's comments of one cell hold 123.
@@ -139,12 +68,6 @@ pub(super) fn well_formed(value: &str) -> Result<(), &'static str> {
         return Err("an address has only letters, digits and : - . _ ? =");
     }
     Ok(())
-}
-
-/// A chain as a value names it: `btc`, `eip155:56`.
-struct Named {
-    label: String,
-    info: &'static ChainInfo,
 }
 
 pub(super) fn canonical(
@@ -198,68 +121,6 @@ pub(super) fn canonical(
     Ok((format!("{}:{}{tag}", named.label, address.text), warnings))
 }
 
-/// The first chain whose form the address has; else the nearest miss.
-type Recognised = Result<(&'static ChainInfo, Address), Option<(&'static ChainInfo, Misfit)>>;
-
-fn recognise(text: &str) -> Recognised {
-    static KNOWN: [ChainInfo; 16] = CHAINS;
-    let mut miss = None;
-    for info in KNOWN.iter().filter(|info| info.recognised) {
-        match (info.read)(text) {
-            Ok(address) => return Ok((info, address)),
-            Err(Misfit::Form) => {}
-            Err(misfit) => miss = miss.or(Some((info, misfit))),
-        }
-    }
-    Err(miss)
-}
-
-/// The chain before the colon, if the input says one, and the rest.
-fn prefix(input: &str) -> Result<(Option<Named>, &str), NotCanonical> {
-    let Some((first, rest)) = input.split_once(':') else { return Ok((None, input)) };
-    // A raw TON address has a workchain there.
-    if first.parse::<i8>().is_ok() {
-        return Ok((None, input));
-    }
-    if first.trim().eq_ignore_ascii_case("eip155") {
-        let (id, address) = rest.split_once(':').unwrap_or((rest, ""));
-        return Ok((named(&format!("eip155:{id}"))?, address.trim()));
-    }
-    Ok((named(first.trim())?, rest.trim()))
-}
-
-/// The chain of a name or alias; none for a token.
-fn named(name: &str) -> Result<Option<Named>, NotCanonical> {
-    static KNOWN: [ChainInfo; 16] = CHAINS;
-    let lower = name.to_ascii_lowercase();
-    if TOKENS.contains(&lower.as_str()) {
-        return Ok(None);
-    }
-    let unknown = || {
-        NotCanonical::unknown_name(
-            "chain",
-            name,
-            CHAINS.map(|info| info.name).into_iter().chain(["eip155:<id>"]),
-        )
-    };
-    let (plain, label) = match lower.strip_prefix("eip155:") {
-        Some("61") => ("etc", None),
-        Some(id) => {
-            let number: u64 = id.parse().map_err(|_| unknown())?;
-            // CAIP-2; `+1`, `01` and 0 are other spellings or nothing.
-            let label = format!("eip155:{number}");
-            if number == 0 || label != lower {
-                return Err(unknown());
-            }
-            ("eth", Some(label))
-        }
-        None => (lower.as_str(), None),
-    };
-    let info =
-        KNOWN.iter().find(|info| info.name == plain || info.aliases.contains(&plain)).ok_or_else(unknown)?;
-    Ok(Some(Named { label: label.unwrap_or_else(|| info.name.to_owned()), info }))
-}
-
 fn other_chain(address: &str, named: &str, recognised: &ChainInfo) -> NotCanonical {
     NotCanonical::OtherChain {
         address: Shown::new(address),
@@ -271,8 +132,7 @@ fn other_chain(address: &str, named: &str, recognised: &ChainInfo) -> NotCanonic
 fn refusal(address: &str, info: &ChainInfo, misfit: Misfit) -> NotCanonical {
     match misfit {
         Misfit::Form => {
-            let because = "it does not have the form of an address on its chain";
-            NotCanonical::form(Kind::Wallet, address, because, info.forms)
+            NotCanonical::NotOn { value: Shown::new(address), name: info.name, forms: info.forms }
         }
         Misfit::Checksum(scheme) => NotCanonical::Checksum { value: Shown::new(address), scheme },
         Misfit::Refused(because) => {

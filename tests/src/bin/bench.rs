@@ -1,2 +1,46 @@
-//! The benchmark.
-fn main() {}
+//! `bench --statements N [--json FILE]`: the benchmark of the README, at N and at N/10.
+
+use std::path::PathBuf;
+
+use almenara_tests::bench::{federation, machine, measure, report::Report};
+use anyhow::Result;
+use clap::Parser;
+
+/// Two nodes with mTLS and SQLite as processes of their own, and everything that a user waits for.
+#[derive(Parser)]
+struct Args {
+    /// Statements at the whole size; a tenth is measured first, so that growth shows.
+    #[arg(long, default_value_t = 100_000)]
+    statements: u64,
+    /// Also write the figures to this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Be the node of this number (used by the benchmark itself).
+    #[arg(long, hide = true, requires = "directory")]
+    node: Option<usize>,
+    /// Where that node's files are.
+    #[arg(long, hide = true)]
+    directory: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    if let (Some(member), Some(directory)) = (args.node, &args.directory) {
+        tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
+        return federation::node(member, directory).await;
+    }
+    let probe = tempfile::TempDir::new()?;
+    let run = async |total: u64| measure::run(total, |step| eprintln!("{total}: {step}")).await;
+    let report = Report {
+        ed25519_verify_per_s: machine::ed25519_verify_per_s()?,
+        fdatasync_p50_ms: machine::fdatasync_p50_ms(probe.path())?,
+        tenth: run((args.statements / 10).max(1)).await?,
+        whole: run(args.statements).await?,
+    };
+    print!("{}", report.table());
+    if let Some(file) = args.json {
+        std::fs::write(file, serde_json::to_string_pretty(&report)?)?;
+    }
+    Ok(())
+}

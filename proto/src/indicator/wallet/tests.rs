@@ -1,4 +1,5 @@
 use super::super::tests::{check, check_with, differs, refused, void};
+use super::chain::TOKENS;
 use super::*;
 use crate::indicator::{Hints, canonicalise};
 
@@ -80,6 +81,29 @@ fn every_base58_chain_is_recognised_or_named() {
             NotCanonical::Refused { .. }
         ));
     }
+}
+
+#[test]
+fn bech32_forms_of_the_other_chains_are_recognised() {
+    use ::bech32::{Bech32, Bech32m, Hrp, encode, segwit};
+    let hrp = |name| Hrp::parse(name).unwrap();
+    let ltc = segwit::encode_v0(hrp("ltc"), &[7; 20]).unwrap();
+    check(W, &ltc.to_uppercase(), &format!("ltc:{ltc}"));
+    refused(W, &segwit::encode_v0(hrp("tltc"), &[7; 20]).unwrap());
+    for address in
+        [encode::<Bech32>(hrp("zs"), &[7; 43]).unwrap(), encode::<Bech32m>(hrp("u"), &[7; 61]).unwrap()]
+    {
+        check(W, &address, &format!("zec:{address}"));
+    }
+    refused(W, &encode::<Bech32m>(hrp("zs"), &[7; 43]).unwrap());
+    refused(W, &encode::<Bech32>(hrp("zs"), &[7; 42]).unwrap());
+    refused(W, &encode::<Bech32>(hrp("ztestsapling"), &[7; 43]).unwrap());
+}
+
+#[test]
+fn an_address_that_does_not_fit_its_chain_is_told_the_forms() {
+    let text = error("5be5543ff73456ab9f2d207887e2af87", &on("xmr")).to_string();
+    assert!(text.contains("does not fit xmr, which has 4…, 8… (95 or 106 characters)"), "{text}");
 }
 
 #[test]

@@ -1,0 +1,181 @@
+//! One run at one size.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use almenara_certs::Role;
+use almenara_client::clock;
+use almenara_proto::{
+    keys::PublicKey,
+    log::{KeyGrant, Signed},
+    name::Publisher,
+    wire,
+};
+
+use super::{
+    federation::Federation,
+    load::{self, Desk},
+    machine::percentile,
+};
+use crate::cluster::{FEDERATION, submit};
+
+/// Single publications, and the keys that make them.
+const SINGLES: u64 = 60_000;
+const PUBLISHERS: u64 = 64;
+/// Publications whose way to another node's reader is timed.
+const VISIBLE: u64 = 500;
+
+/// The figures of one size.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Figures {
+    /// How many statements.
+    pub statements: u64,
+    /// End to end.
+    pub publish_per_s: f64,
+    /// Verified and stored by the second node.
+    pub replicate_per_s: f64,
+    /// Verified, stored and exported as a hosts file by a platform.
+    pub pull_per_s: f64,
+    /// 1,000 values a call, a tenth of them hits.
+    pub lookup_bulk_per_s: f64,
+    /// The same, all of them hits.
+    pub lookup_bulk_all_hits_per_s: f64,
+    /// One value a call, one call after another.
+    pub lookup_p99_us: f64,
+    /// Batches of one, 64 publishers at once, durable receipts.
+    pub single_publish_per_s: f64,
+    /// From publishing on A until a live reader of B has verified it.
+    pub visible_p50_ms: f64,
+    /// The same.
+    pub visible_p99_ms: f64,
+    /// The largest resident set of any node.
+    pub server_rss_mib_max: f64,
+    /// The database after a checkpoint.
+    pub disk_bytes_per_statement: f64,
+    /// The write-ahead log at its largest.
+    pub wal_peak_mib: f64,
+}
+
+/// Runs everything at `total` statements.
+///
+/// # Errors
+/// When a node or a check fails.
+pub async fn run(total: u64, note: impl Fn(&str)) -> Result<Figures> {
+    let directory = TempDir::new()?;
+    let mut figures = Figures { statements: total, ..Default::default() };
+    let mut federation = Federation::create(directory.path()).await?;
+    let now = clock::system()();
+    federation.start(0).await?;
+    let desk = grant(&federation, "desk").await?;
+
+    note("publish");
+    figures.publish_per_s = total as f64 / desk.publish_all(total, now).await?;
+    federation.note_rss()?;
+
+    note("pull");
+    figures.pull_per_s = total as f64 / super::pull::pull_and_export(&federation, directory.path()).await?;
+
+    note("lookup");
+    let consumer = federation.connect(0, Role::Consumer, "app").await?;
+    let spread = |at: u64| at.wrapping_mul(7_919) % total;
+    let asked = total.min(500_000);
+    let tenth = |at: u64| if at % 10 == 0 { spread(at) } else { total + at };
+    (figures.lookup_bulk_per_s, _, _) = load::lookups(&consumer, asked, 4, tenth).await?;
+    (figures.lookup_bulk_all_hits_per_s, _, _) =
+        load::lookups(&consumer, asked.min(200_000), 4, spread).await?;
+    figures.lookup_p99_us = load::single_lookups(&consumer, 2_000, spread).await?;
+
+    note("replicate");
+    let begin = Instant::now();
+    federation.start(1).await?;
+    let reader = federation.connect(1, Role::Auditor, "reader").await?;
+    let size = federation.size(&federation.connect(0, Role::Auditor, "reader").await?, 0).await?;
+    while federation.size(&reader, 0).await? < size {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    figures.replicate_per_s = total as f64 / begin.elapsed().as_secs_f64();
+
+    figures.wal_peak_mib = federation.disk(0)?.1.max(federation.disk(1)?.1) as f64 / f64::from(1 << 20);
+    federation.stop(0).await?;
+    figures.disk_bytes_per_statement = federation.disk(0)?.0 as f64 / total as f64;
+    federation.start(0).await?;
+
+    note("visible");
+    (figures.visible_p50_ms, figures.visible_p99_ms) = visible(&federation, total, now).await?;
+
+    note("single publications");
+    figures.single_publish_per_s = singles(&federation, total, now).await?;
+    federation.note_rss()?;
+    figures.server_rss_mib_max = federation.rss_mib_max;
+    federation.stop(1).await?;
+    federation.stop(0).await?;
+    Ok(figures)
+}
+
+async fn grant(federation: &Federation, desk: &str) -> Result<Desk> {
+    let member = federation.name(0)?;
+    let publisher = Publisher::new(&member, desk)?;
+    let seed = almenara_proto::merkle::sha256(&[desk.as_bytes()]).0;
+    let secret = almenara_proto::keys::SigningKey::from_bytes(&seed);
+    let content = KeyGrant {
+        federation: FEDERATION.into(),
+        member,
+        publisher: publisher.clone(),
+        key: PublicKey::of(&secret),
+        note: String::new(),
+    };
+    let signed = Signed::sign(content, &federation.root_key(0));
+    let operator = federation.connect(0, Role::Operator, "ops").await?;
+    let item = wire::publish_request::Item::KeyGrant(signed.to_wire());
+    submit(operator, vec![item]).await?.into_iter().next().context("no answer")??;
+    let channel = federation.connect(0, Role::Publisher, desk).await?;
+    Ok(Desk { publisher, key: secret, channel })
+}
+
+async fn visible(federation: &Federation, total: u64, now: u64) -> Result<(f64, f64)> {
+    let desk = grant(federation, "visible").await?;
+    let reader = federation.connect(1, Role::Consumer, "live").await?;
+    let (send, mut seen) = mpsc::channel(64);
+    let roster = federation.roster.roster.clone();
+    let following = tokio::spawn(load::live_reader(reader, federation.name(0)?, roster, send));
+    let size = federation.size(&federation.connect(0, Role::Auditor, "reader").await?, 0).await?;
+    while let Some((index, _)) = seen.recv().await {
+        if index + 1 >= size {
+            break;
+        }
+    }
+    let mut times = Vec::new();
+    for n in 0..VISIBLE {
+        let begin = Instant::now();
+        let number = total * 2 + n;
+        desk.publish_singles(number..number + 1, now).await?;
+        let (_, at) = seen.recv().await.context("the live reader stopped")?;
+        times.push(at.duration_since(begin).as_secs_f64() * 1e3);
+    }
+    following.abort();
+    Ok((percentile(&mut times, 0.5), percentile(&mut times, 0.99)))
+}
+
+async fn singles(federation: &Federation, total: u64, now: u64) -> Result<f64> {
+    let mut desks = Vec::new();
+    for n in 0..PUBLISHERS {
+        desks.push(grant(federation, &format!("single-{n}")).await?);
+    }
+    let each = SINGLES / PUBLISHERS;
+    let begin = Instant::now();
+    let publishing: Vec<_> = (0u64..)
+        .zip(desks)
+        .map(|(n, desk)| {
+            let first = total * 3 + n * each;
+            tokio::spawn(async move { desk.publish_singles(first..first + each, now).await })
+        })
+        .collect();
+    for one in publishing {
+        one.await??;
+    }
+    Ok((each * PUBLISHERS) as f64 / begin.elapsed().as_secs_f64())
+}

@@ -1,0 +1,87 @@
+//! The figures as a table, against what they must reach.
+
+use serde::Serialize;
+
+use super::measure::Figures;
+
+/// Everything of one run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Verifications a second on one core: the yardstick V.
+    pub ed25519_verify_per_s: f64,
+    /// Of the disk under the databases.
+    pub fdatasync_p50_ms: f64,
+    /// At a tenth of the size.
+    pub tenth: Figures,
+    /// At the whole size.
+    pub whole: Figures,
+}
+
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    tenth: f64,
+    whole: f64,
+    goal: String,
+    reached: bool,
+}
+
+impl Report {
+    fn rows(&self) -> Vec<Row> {
+        let v = self.ed25519_verify_per_s;
+        let at_least = |name, of: fn(&Figures) -> f64, least: f64, words: &str| {
+            let (tenth, whole) = (of(&self.tenth), of(&self.whole));
+            // The cost of one statement may grow by half from a tenth of the size to the whole.
+            let growth = tenth / whole;
+            Row {
+                name,
+                tenth,
+                whole,
+                goal: format!("≥ {least:.0}{words}; cost × {growth:.2}"),
+                reached: whole >= least && growth <= 1.5,
+            }
+        };
+        let at_most = |name, of: fn(&Figures) -> f64, most: f64| Row {
+            name,
+            tenth: of(&self.tenth),
+            whole: of(&self.whole),
+            goal: format!("≤ {most}"),
+            reached: of(&self.whole) <= most,
+        };
+        vec![
+            at_least("publish_per_s", |f| f.publish_per_s, 4.0 * v, " (4 V)"),
+            at_least("replicate_per_s", |f| f.replicate_per_s, 4.0 * v, " (4 V)"),
+            at_least("pull_per_s", |f| f.pull_per_s, 8.0 * v, " (8 V)"),
+            at_least("lookup_bulk_per_s", |f| f.lookup_bulk_per_s, 10.0 * v, " (10 V)"),
+            at_least("lookup_bulk_all_hits_per_s", |f| f.lookup_bulk_all_hits_per_s, 3.0 * v, " (3 V)"),
+            at_most("lookup_p99_us", |f| f.lookup_p99_us, f64::INFINITY),
+            at_least("single_publish_per_s", |f| f.single_publish_per_s, 6_000.0, ""),
+            at_most("visible_p50_ms", |f| f.visible_p50_ms, 20.0),
+            at_most("visible_p99_ms", |f| f.visible_p99_ms, 100.0),
+            at_most("server_rss_mib_max", |f| f.server_rss_mib_max, 256.0),
+            at_most("disk_bytes_per_statement", |f| f.disk_bytes_per_statement, 300.0),
+            at_most("wal_peak_mib", |f| f.wal_peak_mib, f64::INFINITY),
+        ]
+    }
+
+    /// The table for people.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut out = format!(
+            "V = {:.0} Ed25519 verifications a second on one core; fdatasync p50 {:.2} ms\n{:<28}{:>14}{:>14}   goal\n",
+            self.ed25519_verify_per_s,
+            self.fdatasync_p50_ms,
+            "statements",
+            self.tenth.statements,
+            self.whole.statements
+        );
+        for row in self.rows() {
+            let mark = if row.reached { "✓" } else { "✗" };
+            out.push_str(&format!(
+                "{:<28}{:>14.1}{:>14.1} {mark} {}\n",
+                row.name, row.tenth, row.whole, row.goal
+            ));
+        }
+        out
+    }
+}
