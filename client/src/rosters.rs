@@ -176,6 +176,12 @@ impl Rosters {
         std::iter::once(&self.first).chain(&self.later)
     }
 
+    /// Version 1 and its successors in order, for whoever keeps the chain in memory.
+    #[must_use]
+    pub fn into_chain(self) -> (AcceptedRoster, Vec<AcceptedRoster>) {
+        (self.first, self.later)
+    }
+
     /// Accepts the next version, durably; a version that is held already changes nothing.
     ///
     /// # Errors

@@ -119,6 +119,14 @@ impl Store {
         self.replicas.get_mut(member).ok_or_else(|| StoreError::Moved { path: folder.join(member.as_str()) })
     }
 
+    /// Makes durable and sorts all that was kept, at the end of a run of the program.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn finish(&mut self) -> Result<(), StoreError> {
+        self.replicas.values_mut().try_for_each(Replica::finish)
+    }
+
     /// Bytes on disk.
     ///
     /// # Errors

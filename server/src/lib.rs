@@ -22,3 +22,11 @@ pub mod peers;
 pub mod rosters;
 pub mod error;
 pub mod clock;
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod context;
+pub mod home;
+pub mod keys;
+pub mod logging;

@@ -10,6 +10,8 @@ use almenara_proto::{
     verdict::{Counted, Evidence, Policy, Standing, Verdict, verdict},
 };
 
+use crate::formats::export::ExportItem;
+
 use super::{
     StoreError,
     fact::{Fact, indicator_of},
@@ -95,6 +97,23 @@ impl Judged {
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
         self.counted().map(|piece| piece.address.clone()).collect()
+    }
+}
+
+impl From<Judged> for ExportItem {
+    fn from(judged: Judged) -> Self {
+        Self {
+            listed: judged.verdict.listed,
+            score: judged.verdict.score,
+            categories: judged.categories(),
+            include_subdomains: judged.include_subdomains(),
+            lookup_only: judged.lookup_only(),
+            tlp: judged.tlp(),
+            pap: judged.pap(),
+            valid_until: judged.valid_until(),
+            addresses: judged.addresses(),
+            indicator: judged.indicator,
+        }
     }
 }
 

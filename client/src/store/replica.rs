@@ -278,17 +278,24 @@ impl Replica {
         Follower::new(self.prefix.clone(), self.last.clone())
     }
 
-    /// Says with which filter statements are pulled. It stays: what another one left out would not come again.
+    /// The filter with which statements are pulled: `wanted`, or the one of the last pull. It stays: what another
+    /// one left out would not come again.
     ///
     /// # Errors
-    /// [`StoreError::Filter`], when entries were pulled with another one.
-    pub fn choose(&mut self, filter: &wire::Filter) -> Result<(), StoreError> {
-        let filter = filter.encode_to_vec();
-        if self.prefix.size() > 0 && self.state.filter != filter {
-            return Err(StoreError::Filter { folder: self.folder.clone() });
+    /// [`StoreError::Filter`], when entries were pulled with another one than is wanted.
+    pub fn choose(&mut self, wanted: Option<&wire::Filter>) -> Result<wire::Filter, StoreError> {
+        let path = self.folder.join("state");
+        let held = wire::Filter::decode(self.state.filter.as_slice())
+            .map_err(|error| StoreError::damaged(&path, 0, error.to_string()))?;
+        match wanted {
+            Some(wanted) if *wanted == held => Ok(held),
+            Some(_) if self.prefix.size() > 0 => Err(StoreError::Filter { folder: self.folder.clone() }),
+            Some(wanted) => {
+                self.state.filter = wanted.encode_to_vec();
+                Ok(wanted.clone())
+            }
+            None => Ok(held),
         }
-        self.state.filter = filter;
-        Ok(())
     }
 
     /// Takes a page that `follower` has just verified. Entries are made durable when enough have come.

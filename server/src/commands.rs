@@ -1,0 +1,30 @@
+//! One file a verb of the operator.
+
+use almenara_client::exit::{CliError, Outcome};
+
+use crate::{cli::Verb, context::Context};
+
+pub mod cert;
+pub mod demo;
+pub mod init;
+pub mod join;
+pub mod run;
+pub mod status;
+
+/// Does what was asked.
+///
+/// # Errors
+/// [`CliError`], with blame.
+pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
+    match verb {
+        Verb::Init(args) => init::run(&args, context),
+        Verb::Join(args) => join::run(&args, context),
+        Verb::Run => run::run(context).await,
+        Verb::Status => status::run(context).await,
+        Verb::Cert(verb) => cert::run(verb, context),
+        Verb::Demo => demo::run(context).await,
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,0 +1,94 @@
+//! `almenarad run`: the node, until it is told to stop.
+
+use std::sync::Arc;
+
+use almenara_client::exit::{CliError, Outcome};
+use tokio::net::TcpListener;
+
+use crate::{
+    config::Config,
+    context::Context,
+    keys::NodeKeys,
+    listener::Limits,
+    logging,
+    node::{Node, NodeError, Settings},
+    rosters::SharedRosters,
+    safeguards::Safeguards,
+};
+
+/// Runs until SIGINT or SIGTERM, then lets requests end.
+///
+/// # Errors
+/// [`CliError`]: (usage) what to mend in the configuration, (unavailable) the address or the store is taken.
+pub async fn run(context: &Context) -> Result<Outcome, CliError> {
+    let config = context.config()?;
+    let settings = settings(&config, context)?;
+    logging::start(&config.log, context.environment.no_color())?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| CliError::unavailable(format!("cannot listen on {}: {error}", config.listen)))?;
+    let node = Node::start(settings, listener).await.map_err(failed)?;
+    node.run_until(stop()?).await.map_err(failed)?;
+    Ok(Outcome::Done)
+}
+
+fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
+    let keys = NodeKeys::load(&config.keys, &config.member)?;
+    let (first, later) = context.rosters(config)?.into_chain();
+    if first.roster.federation != config.federation.as_str() {
+        return Err(CliError::usage(format!(
+            "{}: federation is {}, but the joined roster is of {}",
+            context.home.config().display(),
+            config.federation,
+            first.roster.federation
+        )));
+    }
+    Ok(Settings {
+        member: config.member.clone(),
+        rosters: SharedRosters::new(first, later),
+        store_url: config.store.as_str().to_owned(),
+        log_key: keys.log,
+        tombstone_key: keys.tombstone,
+        identity: context.identity(config)?,
+        safeguards: Safeguards::none(),
+        statements_per_day: config.quotas.statements_per_day,
+        lookups_per_minute: config.quotas.lookups_per_minute,
+        consumers: config.consumers.clone(),
+        clock: Arc::clone(&context.clock),
+        limits: Limits::default(),
+    })
+}
+
+/// Whose fault a node's end is.
+fn failed(error: NodeError) -> CliError {
+    match error {
+        NodeError::Store(_) | NodeError::Listen(_) => CliError::unavailable(error),
+        NodeError::Identity(_) | NodeError::Authorities(_) | NodeError::NotOnRoster { .. } => {
+            CliError::usage(error)
+        }
+        NodeError::Tls(_) | NodeError::Part(_) => CliError::internal(error),
+    }
+}
+
+/// Completes when the operator (SIGINT) or the system (SIGTERM) asks the node to stop.
+#[cfg(unix)]
+fn stop() -> Result<impl Future<Output = ()>, CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(CliError::internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(CliError::internal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop() -> Result<impl Future<Output = ()>, CliError> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await; // nobody can ask: run until killed
+        }
+    })
+}
