@@ -115,17 +115,20 @@ async fn what_the_node_refuses_is_named_by_its_line_and_the_rest_is_published() 
     let cluster = Cluster::start(&[("police.th.example", "TH")]).await?;
     cluster.grant(0, "cyber-desk", 100).await?;
     let desk = Person::new(&cluster, 0, Role::Publisher, "cyber-desk")?;
-    let line = |value: &str, text: &str| format!("{{\"value\":\"{value}\",\"description\":\"{text}\"}}\n");
-    let lines = [
-        line("scam1.example", "a shop that never sends"),
-        line("scam2.example", "the victim is jane.doe@mail.example"),
-        line("scam3.example", "a shop that never sends"),
-    ];
-    std::fs::write(desk.path("list.jsonl"), lines.concat())?;
-    let told = desk.check(&format!("publish @list.jsonl {HOW} --refused @refused.jsonl"), 1).await?;
-    assert!(told.contains("2 statements") && told.contains("personal_data"), "{told}");
+    std::fs::write(desk.path("old.txt"), "scam1.example\nscam2.example\n")?;
+    desk.check(&format!("publish @old.txt {HOW}"), 0).await?;
+    desk.check("pull", 0).await?;
+    desk.check("withdraw --indicator domain scam2.example --reason false_positive", 0).await?;
+
+    // A stale list cannot resurrect the false positive.
+    std::fs::write(desk.path("new.txt"), "# stale\nscam2.example\nscam3.example\nscam4.example\n")?;
+    let told = desk.check(&format!("publish @new.txt {HOW} --refused @refused.jsonl"), 1).await?;
+    assert!(told.contains("at index 3: 2 statements, in 1 items") && told.contains("withdrawn"), "{told}");
     let refused: serde_json::Value = serde_json::from_str(&read(&desk.path("refused.jsonl"))?)?;
     assert_eq!((&refused["line"], &refused["value"]), (&2.into(), &"scam2.example".into()));
+    desk.check("pull", 0).await?;
+    desk.check("export --format plain -o @block.txt", 0).await?;
+    assert_eq!(read(&desk.path("block.txt"))?, "scam1.example\nscam3.example\nscam4.example\n");
     Ok(())
 }
 
