@@ -1,6 +1,7 @@
 """Nodes and readers killed in the middle of their work: nothing that was acknowledged is lost, nothing comes twice, and
 everybody goes on from where they were."""
 
+import json
 import subprocess
 
 from check import Checks
@@ -16,8 +17,8 @@ def check(checks: Checks, federation: Federation) -> None:
     names = {f"n{number}.crash-{number % 97}.example" for number in range(STATEMENTS)}
     (federation.folder / "many.txt").write_text("".join(f"{name}\n" for name in sorted(names)))
     federation.shell(
-        "almenara --home desk import many.txt --kind domain --category scam.phishing --basis observed "
-        "--tlp clear --pap clear -o many.jsonl"
+        "almenara --home desk import many.txt --kind domain --category scam.phishing --observed "
+        "--tlp CLEAR --pap CLEAR -o many.jsonl"
     )
     federation.shell("almenara --home desk sign many.jsonl -o many.signed")
     before = federation.size("th", ORIGIN)
@@ -27,9 +28,11 @@ def check(checks: Checks, federation: Federation) -> None:
     federation.wait("some of it is in the log", lambda: federation.size("th", ORIGIN) > before)
     federation.kill("th")
     federation.restart("th")
-    settle(publisher)
-    # Whatever became of the first run: the same signed file again brings the first receipts.
-    federation.shell("almenara --home desk submit many.signed --yes")
+    told, _ = publisher.communicate(timeout=PATIENCE)
+    checks.check("a publisher outlives its node", publisher.returncode == 0, told)
+    again = json.loads(federation.shell("almenara --home desk submit many.signed --yes --json"))
+    kept = again["repeated"] == again["statements"] == STATEMENTS
+    checks.check("all that was acknowledged is still there, and brings its first receipts", kept, again)
     size = federation.size("th", ORIGIN)
     checks.check("each batch is in the log once, though its node was killed", size == last, f"{size}, not {last}")
 
@@ -49,13 +52,11 @@ def check(checks: Checks, federation: Federation) -> None:
     federation.kill("nl")
     federation.shell("almenara --home app pull")
     federation.restart("nl")
-    federation.shell("almenara --home app export hosts -o blocked.hosts")
+    idle = json.loads(federation.shell("almenara --home app pull --json"))
+    new = sum(log["new_entries"] for log in idle["logs"])
+    checks.check("when all is held, a pull fetches nothing", new == 0, idle)
+    federation.shell("almenara --home app export --format hosts -o blocked.hosts")
     exported = {line.split()[1] for line in (federation.folder / "blocked.hosts").read_text().splitlines()}
     missing = names - exported
     found = f"{len(missing)} are missing"
     checks.check("a killed reader resumes at another node and misses nothing", not missing, found)
-
-
-def settle(process: subprocess.Popen) -> None:
-    """Waits for a command whatever its outcome."""
-    process.communicate(timeout=PATIENCE)

@@ -32,7 +32,7 @@ def check(checks: Checks, federation: Federation) -> None:
             code, _ = ask(port, UNLISTED)
             checks.check("and does not for another name", code == SERVFAIL, code)
     if checks.has("dnsmasq"):
-        federation.shell("almenara --home app export hosts -o blocked.hosts")
+        federation.shell("almenara --home app export --format hosts -o blocked.hosts")
         with dnsmasq(federation, federation.folder / "blocked.hosts") as port:
             answer = ask(port, LISTED)
             checks.check("dnsmasq answers 0.0.0.0 for a listed name", answer == (NOERROR, "0.0.0.0"), answer)
