@@ -120,7 +120,6 @@ async fn next<L: Accept>(listener: &mut L, handshakes: &Arc<Semaphore>, house: &
                 Some(stranger) => return Arrived { io, peer, stranger, handshake },
                 None => tracing::debug!(%peer, "its address has too many connections: dropped"),
             },
-            Err(_) if true => return std::future::pending().await,
             Err(error) if of_one_connection(&error) => {
                 tracing::debug!(%error, "a connection was gone before it was accepted");
             }
