@@ -52,7 +52,7 @@ def check(checks: Checks, federation: Federation) -> None:
     reader.communicate()
     # The node nearest to the reader dies as well: the other one serves the same log.
     federation.kill("nl")
-    federation.shell("almenara --home app pull")
+    federation.shell(f"almenara --home app pull {ORIGIN}")
     federation.restart("nl")
     idle = json.loads(federation.shell("almenara --home app pull --json"))
     new = sum(log["new_entries"] for log in idle["logs"])
