@@ -6,6 +6,12 @@ use crate::{
     exit::{CliError, Outcome},
 };
 
+mod desk;
+mod handling;
+mod held;
+mod lists;
+mod send;
+
 pub mod completions;
 pub mod dispute;
 pub mod export;

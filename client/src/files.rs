@@ -2,7 +2,10 @@
 //!
 //! Private keys are the business of `almenara_certs` (`write_private`, `read_private`).
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Makes a folder, and those above it, that only its owner may enter (mode 0700); one that exists is left as
 /// it is.
@@ -44,6 +47,53 @@ pub fn create_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// A file that is written piece by piece, and appears whole or not at all. Dropped unfinished, it leaves nothing.
+#[derive(Debug)]
+pub struct Growing {
+    file: io::BufWriter<tempfile::NamedTempFile>,
+    path: PathBuf,
+}
+
+impl Growing {
+    /// Begins a file that will stand at `path`.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let file = tempfile::NamedTempFile::new_in(parent(path))?;
+        Ok(Self { file: io::BufWriter::new(file), path: path.to_owned() })
+    }
+
+    /// Where it will stand.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts it in place, durably; `over` says whether a file that stands there is replaced.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or the system's reason; what stands there is then untouched.
+    pub fn finish(self, over: bool) -> io::Result<()> {
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        readable_by_all(file.as_file())?;
+        file.as_file().sync_all()?;
+        let placed = if over { file.persist(&self.path) } else { file.persist_noclobber(&self.path) };
+        placed.map_err(|error| error.error)?;
+        sync_folder(parent(&self.path))
+    }
+}
+
+impl io::Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 fn parent(path: &Path) -> &Path {

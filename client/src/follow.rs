@@ -43,7 +43,7 @@ pub const PAGE_ENTRIES: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Follower {
     prefix: Prefix,
-    /// The largest checkpoint that the prefix was proven to agree with.
+    /// The checkpoint to hold against later ones; above the prefix while entries are missing.
     last: Option<SignedCheckpoint>,
     /// The stream's newest checkpoint: what pages lead to.
     target: Option<SignedCheckpoint>,
@@ -106,7 +106,7 @@ impl Follower {
         self.prefix.member()
     }
 
-    /// The largest checkpoint that the prefix was proven to agree with. It is above the prefix while entries are
+    /// The checkpoint that was proven and is held against later ones. It is above the prefix while entries are
     /// missing.
     #[must_use]
     pub const fn last(&self) -> Option<&SignedCheckpoint> {
@@ -173,11 +173,14 @@ impl Follower {
         Ok(Step::Checkpoint { size })
     }
 
-    /// The prefix agrees with `new`: of two checkpoints the larger is kept, of equal ones the newer note, which
-    /// may bear more cosignatures. One under a replaced log key gives way to any.
+    /// The prefix agrees with `new`, which is kept instead of the note before. But a note that is still ahead of
+    /// the prefix stays until the entries have reached it: only then is known whether both can be true. One under
+    /// a replaced log key gives way to any.
     fn proven(&mut self, new: SignedCheckpoint) {
-        let kept = self.last.as_ref().filter(|last| last.log_key() == new.log_key());
-        if kept.is_none_or(|last| last.checkpoint().size <= new.checkpoint().size) {
+        let size = self.prefix.size();
+        let ahead =
+            |last: &SignedCheckpoint| last.log_key() == new.log_key() && last.checkpoint().size > size;
+        if !self.last.as_ref().is_some_and(ahead) {
             self.last = Some(new);
         }
     }
@@ -218,8 +221,9 @@ impl Follower {
         }
         verify_consistency(end, &next.tree().root(), size, &target.checkpoint().root, &proof).map_err(
             |why| {
-                let void = entries.iter().find_map(|e| Some((e.index, e.outcome.as_ref().err()?.clone())));
-                Fault::Proof { from, end, why, void }
+                let void =
+                    entries.iter().find_map(|e| Some(Box::new((e.index, e.outcome.as_ref().err()?.clone()))));
+                Fault::Proof { from, end, why: Box::new(why), void }
             },
         )?;
         watch.judge(end, &proof)?;

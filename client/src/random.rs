@@ -36,8 +36,16 @@ impl Random {
     /// [`CliError`] (internal), when the system gives none; then nothing may be signed or made.
     pub fn bytes<const N: usize>(&self) -> Result<[u8; N], CliError> {
         let mut bytes = [0; N];
-        (self.0)(&mut bytes)?;
+        self.fill(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Random bytes, as many as there is room for.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`].
+    pub fn fill(&self, bytes: &mut [u8]) -> Result<(), CliError> {
+        (self.0)(bytes)
     }
 
     /// A new Ed25519 key.

@@ -15,7 +15,10 @@ use almenara_proto::{
 };
 use prost::Message as _;
 
-use crate::{exit::CliError, files};
+use crate::{
+    exit::CliError,
+    files::{self, Growing},
+};
 
 /// Writes a new file of signed items, durably.
 ///
@@ -26,13 +29,52 @@ pub fn write(path: &Path, items: &[PublishRequest]) -> Result<(), CliError> {
     files::create_file(path, &bytes).map_err(|error| CliError::file(path, &error))
 }
 
+/// A new file of signed items that is written one by one, and appears whole or not at all.
+#[derive(Debug)]
+pub struct Writer {
+    file: Growing,
+    items: u64,
+}
+
+impl Writer {
+    /// Begins the file at `path`.
+    ///
+    /// # Errors
+    /// [`CliError`], when it cannot be written.
+    pub fn begin(path: &Path) -> Result<Self, CliError> {
+        let file = Growing::begin(path).map_err(|error| CliError::file(path, &error))?;
+        Ok(Self { file, items: 0 })
+    }
+
+    /// Adds an item.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn push(&mut self, item: &PublishRequest) -> Result<(), CliError> {
+        self.items = self.items.saturating_add(1);
+        let written = std::io::Write::write_all(&mut self.file, &item.encode_length_delimited_to_vec());
+        written.map_err(|error| CliError::file(self.file.path(), &error))
+    }
+
+    /// Puts it in place, durably, and answers how many items it holds.
+    ///
+    /// # Errors
+    /// As [`Self::begin`]; a file that exists is not overwritten.
+    pub fn finish(self) -> Result<u64, CliError> {
+        let path = self.file.path().to_owned();
+        self.file.finish(false).map_err(|error| CliError::file(&path, &error))?;
+        Ok(self.items)
+    }
+}
+
 /// Reads a file of signed items one by one, so that its length does not matter.
 ///
 /// # Errors
 /// [`CliError`], when it cannot be opened; each item is an error of its own when it cannot be parsed, and the
 /// last one then.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<PublishRequest, CliError>>, CliError> {
+pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<PublishRequest, CliError>> + use<>, CliError> {
     let file = File::open(path).map_err(|error| CliError::file(path, &error))?;
+    let path = path.to_owned();
     Ok(Items { reader: BufReader::new(file), number: 0, over: false }
         .map(move |item| item.map_err(|error: CliError| error.at(path.display()))))
 }

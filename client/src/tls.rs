@@ -19,9 +19,11 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio::sync::watch;
 
 mod connect;
+mod error;
 mod expect;
 
-pub use connect::{ConnectError, Dial, connect, connect_over};
+pub use connect::{Dial, connect, connect_over};
+pub use error::ConnectError;
 pub use expect::ServerError;
 
 pub use crate::clock::Clock;

@@ -84,7 +84,7 @@ impl Body for BatchHeader {
             anchor: match wire.anchor {
                 None => None,
                 Some(anchor) => Some(Anchor {
-                    origin: anchor.origin,
+                    origin: log::line("Anchor.origin", anchor.origin)?,
                     size: anchor.size,
                     root: hash("Anchor.root", &anchor.root)?,
                 }),
@@ -159,7 +159,8 @@ pub struct SignedBatch {
 /// Orders the statements by their nonces (so that the order tells nothing), and signs.
 ///
 /// # Errors
-/// [`Void`] when there are none, too many, or too large ones.
+/// [`Void`] when there are none, too many, or too large ones, when two bear one nonce, or when one of them breaks
+/// a rule by which every reader would call it void.
 pub fn seal(
     author: &Author<'_>,
     mut statements: Vec<Statement>,
@@ -171,6 +172,9 @@ pub fn seal(
         return Err(Void::new("batch", format!("1 to {BATCH_STATEMENTS} statements are expected")));
     }
     statements.sort_unstable_by_key(|statement| statement.nonce);
+    if !statements.is_sorted_by(|a, b| a.nonce < b.nonce) {
+        return Err(Void::new("Statement.nonce", "two statements bear one nonce: draw a new one for each"));
+    }
     let member: MemberName = author.publisher.member().parse()?;
     let custodied = statements.iter().filter(|statement| statement.copies > 0).count();
     let mut header = BatchHeader {
@@ -187,6 +191,7 @@ pub fn seal(
         anchor: None,
     };
     let statements: Vec<Bytes> = statements.iter().map(|statement| statement.encode().into()).collect();
+    statements.iter().try_for_each(|bytes| Statement::parse(bytes).map(drop))?;
     check_sizes(&statements)?;
     let origin = header.origin_hash();
     let leaves: Vec<Hash> = statements.iter().map(|bytes| statement_id(&origin, bytes)).collect();
@@ -377,7 +382,7 @@ impl VerifiedBatch {
             })
             .collect();
         let leaf_hashes = match disclosure.rest {
-            Rest::Proof(proof) if leaves.len() == count as usize && proof.is_empty() => {
+            Rest::Proof(proof) if proof.is_empty() && leaves.iter().map(|leaf| leaf.index).eq(0..count) => {
                 let hashes: Vec<Hash> = leaves.iter().map(|leaf| leaf.id).collect();
                 expect_root(&merkle::root(&hashes), &header.content.root)?;
                 Some(hashes)
@@ -461,3 +466,6 @@ impl SignedBatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub trait Body: Sized {
     const CONTEXT: Context;
     /// The byte rules.
     const TABLE: &'static Table;
+    /// Whether a second key may sign it too.
+    const SECOND_SIGNATURE: bool = false;
     /// Parses and checks what every reader decides alike.
     ///
     /// # Errors
@@ -60,15 +62,14 @@ impl<T: Body> Signed<T> {
         let signature = |bytes: &[u8]| {
             <[u8; 64]>::try_from(bytes).map_err(|_| Void::new("Signed.signature", "64 bytes are expected"))
         };
-        Ok(Self {
-            signature: signature(&wire.signature)?,
-            second_signature: match wire.second_signature.as_ref() {
-                [] => None,
-                bytes => Some(signature(bytes)?),
-            },
-            content,
-            body: wire.body,
-        })
+        let second_signature = match wire.second_signature.as_ref() {
+            [] => None,
+            _ if !T::SECOND_SIGNATURE => {
+                return Err(Void::new("Signed.second_signature", "only an erasing withdrawal has one"));
+            }
+            bytes => Some(signature(bytes)?),
+        };
+        Ok(Self { signature: signature(&wire.signature)?, second_signature, content, body: wire.body })
     }
 
     /// Verifies the signature under `key`.
@@ -320,6 +321,22 @@ pub(crate) fn federation(text: String) -> Result<String, Void> {
     }
 }
 
+/// A text of one line: no control character (category Cc of Unicode, which is fixed for good).
+pub(crate) fn line(place: &'static str, text: String) -> Result<String, Void> {
+    if text.chars().any(char::is_control) {
+        return Err(Void::new(place, "control characters cannot stand in a text"));
+    }
+    Ok(text)
+}
+
+/// A text of several lines: a line feed and a tab may stand in it.
+pub(crate) fn paragraphs(place: &'static str, text: String) -> Result<String, Void> {
+    if text.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t') {
+        return Err(Void::new(place, "control characters cannot stand in a text, except line feed and tab"));
+    }
+    Ok(text)
+}
+
 fn decode<M: prost::Message + Default>(body: &[u8]) -> Result<M, Void> {
     M::decode(body).map_err(|error| Void::new("body", error.to_string()))
 }
@@ -327,6 +344,7 @@ fn decode<M: prost::Message + Default>(body: &[u8]) -> Result<M, Void> {
 impl Body for Withdrawal {
     const CONTEXT: Context = Context::Withdrawal;
     const TABLE: &'static Table = &strict::WITHDRAWAL;
+    const SECOND_SIGNATURE: bool = true;
 
     fn parse(body: &[u8]) -> Result<Self, Void> {
         let wire: wire::Withdrawal = decode(body)?;
@@ -389,7 +407,7 @@ impl Body for KeyGrant {
             federation: federation(wire.federation)?,
             member,
             key: key("KeyGrant.key", &wire.key)?,
-            note: wire.note,
+            note: line("KeyGrant.note", wire.note)?,
         })
     }
 
@@ -415,7 +433,7 @@ impl Body for KeyRevocation {
             federation: federation(wire.federation)?,
             member: wire.member.parse()?,
             key: key("KeyRevocation.key", &wire.key)?,
-            reason: wire.reason,
+            reason: line("KeyRevocation.reason", wire.reason)?,
             since_index: wire.since_index,
         })
     }
@@ -450,7 +468,7 @@ impl Body for Override {
             batch_id: Hash::try_from(wire.batch_id.as_ref())
                 .map_err(|_| Void::new("Override.batch_id", "32 bytes are expected"))?,
             leaves: wire.leaves,
-            reason: wire.reason,
+            reason: line("Override.reason", wire.reason)?,
         })
     }
 
@@ -467,3 +485,6 @@ impl Body for Override {
         .encode_to_vec()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::{
     blame::Void,
     checkpoint::Checkpoint,
     keys::{PublicKey, VerifyingKey},
-    log::{Body, KeyGrant, KeyRevocation, LogEntry, Override, Signed, Withdrawal},
+    log::{Body, KeyGrant, KeyRevocation, LogEntry, Signed, Withdrawal},
     merkle::{self, CompactRange, Hash},
     name::{MemberName, Publisher},
     roster::Roster,
@@ -29,16 +29,17 @@ pub struct KeyLife {
     pub cut: Option<u64>,
     /// Own log index of the first revocation; withdrawals below it are never voided.
     pub revoked_at: Option<u64>,
-    verifying: VerifyingKey,
 }
 
 /// The state of one member's log at a size.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prefix {
     federation: String,
     member: MemberName,
     tree: CompactRange,
     keys: BTreeMap<PublicKey, KeyLife>,
+    /// Cuts that other members' logs told of before this log granted the key.
+    early_cuts: BTreeMap<PublicKey, u64>,
 }
 
 /// An entry whose author's signature was checked as far as the entry alone allows: batches, withdrawals and
@@ -100,10 +101,17 @@ impl Prefix {
     /// The empty log of `member`.
     #[must_use]
     pub fn new(federation: &str, member: MemberName) -> Self {
-        Self { federation: federation.to_owned(), member, tree: CompactRange::new(), keys: BTreeMap::new() }
+        Self {
+            federation: federation.to_owned(),
+            member,
+            tree: CompactRange::new(),
+            keys: BTreeMap::new(),
+            early_cuts: BTreeMap::new(),
+        }
     }
 
-    /// A state that was kept: the tree, and each key with its life.
+    /// A state that was kept: the tree, and each key with its life. Call [`Self::revoke`] again for revocations
+    /// in other logs whose keys this log has not granted yet.
     ///
     /// # Errors
     /// [`Void`] when a kept key is weak: the store was tampered with.
@@ -116,10 +124,10 @@ impl Prefix {
         let keys = keys
             .into_iter()
             .map(|kept| {
+                kept.key.admit()?;
                 Ok((
                     kept.key,
                     KeyLife {
-                        verifying: kept.key.admit()?,
                         publisher: kept.publisher,
                         granted_at: kept.granted_at,
                         last_seq: kept.last_seq,
@@ -129,7 +137,7 @@ impl Prefix {
                 ))
             })
             .collect::<Result<_, Void>>()?;
-        Ok(Self { federation: federation.to_owned(), member, tree, keys })
+        Ok(Self { federation: federation.to_owned(), member, tree, keys, early_cuts: BTreeMap::new() })
     }
 
     /// Whose log.
@@ -177,22 +185,57 @@ impl Prefix {
         self.keys.get(key).and_then(|life| life.cut)
     }
 
-    /// Whether `entry` would count as the next one. Every check in order, each with its own error.
+    /// Whether a node takes `entry` as the next one of its log: it would count, and a granted key stands nowhere
+    /// on the roster. Every check in order, each with its own error.
+    ///
+    /// The last of these is no void rule: a key that a member puts on a later roster must not end the life that
+    /// the same key has in the log of another.
     ///
     /// # Errors
-    /// [`Void`]: in a log it stays and counts for nothing; at publication it is refused.
+    /// [`Void`]: it is refused.
     pub fn judge(&self, entry: &CheckedEntry, roster: &Roster) -> Result<(), Void> {
+        self.in_force(&entry.0)?;
+        self.stands(&entry.0, roster)?;
         match &entry.0 {
+            LogEntry::KeyGrant(signed) if roster.holds(&signed.content.key) => {
+                Err(Void::new("KeyGrant.key", "it stands on the roster; a key has one purpose"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The void rules that this log alone decides, whatever other logs revoke.
+    fn stands(&self, entry: &LogEntry, roster: &Roster) -> Result<(), Void> {
+        match entry {
             LogEntry::Batch(signed) => {
                 let header = &signed.content;
                 self.ours(&header.federation, &header.member)?;
-                self.in_force(&header.key, &header.publisher)?;
-                self.next_seq(&header.key, header.seq)
+                let life = self.granted(&header.key, &header.publisher)?;
+                next_seq(life, header.seq)
             }
             LogEntry::Withdrawal(signed) => self.judge_withdrawal(&signed.content, roster),
             LogEntry::KeyGrant(signed) => self.judge_grant(signed, roster),
             LogEntry::KeyRevocation(signed) => self.judge_revocation(signed, roster),
-            LogEntry::Override(signed) => self.judge_override(&signed.content),
+            LogEntry::Override(signed) => {
+                self.ours(&signed.content.federation, &signed.content.member)?;
+                self.granted(&signed.content.key, &signed.content.publisher).map(drop)
+            }
+        }
+    }
+
+    /// What a cut ends: batches and overrides. A withdrawal is ended by a revocation below it in its own log only
+    /// (`stands`): a false positive does not come back because a key was stolen.
+    fn in_force(&self, entry: &LogEntry) -> Result<(), Void> {
+        let key = match entry {
+            LogEntry::Batch(signed) => &signed.content.key,
+            LogEntry::Override(signed) => &signed.content.key,
+            LogEntry::Withdrawal(_) | LogEntry::KeyGrant(_) | LogEntry::KeyRevocation(_) => return Ok(()),
+        };
+        match self.cut(key) {
+            Some(cut) if self.size() >= cut => {
+                Err(Void::new("key", format!("{key} is revoked since index {cut}")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -221,38 +264,19 @@ impl Prefix {
         Ok(life)
     }
 
-    fn in_force(&self, key: &PublicKey, publisher: &Publisher) -> Result<(), Void> {
-        match self.granted(key, publisher)?.cut {
-            Some(cut) if self.size() >= cut => {
-                Err(Void::new("key", format!("{key} is revoked since index {cut}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn next_seq(&self, key: &PublicKey, seq: u64) -> Result<(), Void> {
-        match self.keys.get(key).and_then(|life| life.last_seq) {
-            Some(last) if seq <= last => {
-                Err(Void::new("seq", format!("{seq} is not above {last}, the key's last in this log")))
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn judge_withdrawal(&self, withdrawal: &Withdrawal, roster: &Roster) -> Result<(), Void> {
         self.ours(&withdrawal.federation, &withdrawal.member)?;
         let life = self.granted(&withdrawal.key, &withdrawal.publisher)?;
         if life.revoked_at.is_some() {
             return Err(Void::new("key", format!("{} is revoked", withdrawal.key)));
         }
-        self.next_seq(&withdrawal.key, withdrawal.seq)?;
+        next_seq(life, withdrawal.seq)?;
         if withdrawal.targets.last().is_some_and(|&(entry, _)| entry >= self.size()) {
             return Err(Void::new("Withdrawal.targets", "a target is not below the withdrawal's own index"));
         }
         if let Some(second) = withdrawal.second_key {
             let root_key = self.root_key(roster);
-            let desk =
-                self.keys.get(&second).is_some_and(|life| life.cut.is_none_or(|cut| self.size() < cut));
+            let desk = self.keys.get(&second).is_some_and(|life| life.revoked_at.is_none());
             if second == withdrawal.key || !(desk || root_key == Some(second)) {
                 return Err(Void::new(
                     "Withdrawal.second_key",
@@ -275,13 +299,6 @@ impl Prefix {
         grant.key.admit()?;
         if self.keys.contains_key(&grant.key) {
             return Err(Void::new("KeyGrant.key", "it was granted before; a key has one life"));
-        }
-        let taken = roster.members.values().any(|member| {
-            member.cosign_key == grant.key
-                || member.segments.iter().any(|s| s.root_key == grant.key || s.log_key == grant.key)
-        });
-        if taken {
-            return Err(Void::new("KeyGrant.key", "it stands on the roster; a key has one purpose"));
         }
         Ok(())
     }
@@ -316,11 +333,6 @@ impl Prefix {
         Ok(())
     }
 
-    fn judge_override(&self, with: &Override) -> Result<(), Void> {
-        self.ours(&with.federation, &with.member)?;
-        self.in_force(&with.key, &with.publisher)
-    }
-
     /// Appends the next entry, whatever it is. What is void stays in history and has no effect.
     pub fn append(&mut self, bytes: &Bytes, roster: &Roster) -> Appended {
         let checked = LogEntry::parse(bytes).and_then(CheckedEntry::check);
@@ -335,33 +347,33 @@ impl Prefix {
         roster: &Roster,
     ) -> Appended {
         let index = self.size();
-        let outcome = checked.and_then(|entry| self.judge(&entry, roster).map(|()| entry.0));
+        let outcome = checked.and_then(|entry| {
+            self.stands(&entry.0, roster)?;
+            let in_force = self.in_force(&entry.0);
+            self.apply(index, &entry.0);
+            in_force.map(|()| entry.0)
+        });
         let leaf = merkle::leaf_hash(bytes);
         self.tree.append(&leaf);
-        if let Ok(entry) = &outcome {
-            self.apply(index, entry);
-        }
         Appended { index, leaf, outcome }
     }
 
+    /// The state after an entry that stands. One beyond its key's cut takes its `seq` as well: a cut may be
+    /// learned early or late from another log, and both must lead to one state.
     fn apply(&mut self, index: u64, entry: &LogEntry) {
         match entry {
             LogEntry::Batch(signed) => self.spoke(&signed.content.key, signed.content.seq),
             LogEntry::Withdrawal(signed) => self.spoke(&signed.content.key, signed.content.seq),
             LogEntry::KeyGrant(signed) => {
-                if let Ok(verifying) = signed.content.key.admit() {
-                    self.keys.insert(
-                        signed.content.key,
-                        KeyLife {
-                            publisher: signed.content.publisher.clone(),
-                            granted_at: index,
-                            last_seq: None,
-                            cut: None,
-                            revoked_at: None,
-                            verifying,
-                        },
-                    );
-                }
+                let KeyGrant { key, publisher, .. } = &signed.content;
+                let life = KeyLife {
+                    publisher: publisher.clone(),
+                    granted_at: index,
+                    last_seq: None,
+                    cut: self.early_cuts.remove(key),
+                    revoked_at: None,
+                };
+                self.keys.insert(*key, life);
             }
             LogEntry::KeyRevocation(signed) if signed.content.member == self.member => {
                 if let Some(life) = self.keys.get_mut(&signed.content.key) {
@@ -379,11 +391,22 @@ impl Prefix {
         }
     }
 
-    /// Applies a revocation that stands in any log: the least `since_index` wins.
+    /// Applies a revocation that stands in any log: the least `since_index` wins, and it may come before the grant.
     pub fn revoke(&mut self, key: &PublicKey, since_index: u64) {
-        if let Some(life) = self.keys.get_mut(key) {
-            life.cut = Some(life.cut.map_or(since_index, |cut| cut.min(since_index)));
+        let cut = match self.keys.get_mut(key) {
+            Some(life) => life.cut.get_or_insert(since_index),
+            None => self.early_cuts.entry(*key).or_insert(since_index),
+        };
+        *cut = since_index.min(*cut);
+    }
+}
+
+fn next_seq(life: &KeyLife, seq: u64) -> Result<(), Void> {
+    match life.last_seq {
+        Some(last) if seq <= last => {
+            Err(Void::new("seq", format!("{seq} is not above {last}, the key's last in this log")))
         }
+        _ => Ok(()),
     }
 }
 
@@ -427,3 +450,6 @@ impl KeptKey {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -47,7 +47,7 @@ impl Tlp {
         }
     }
 
-    fn from_wire(number: i32) -> Option<Self> {
+    pub(crate) fn from_wire(number: i32) -> Option<Self> {
         Some(match wire::Tlp::try_from(number).ok()? {
             wire::Tlp::Clear => Self::Clear,
             wire::Tlp::Green => Self::Green,
@@ -176,31 +176,31 @@ impl Release {
     }
 
     /// `understood` is false when the byte walk saw an unknown field in here.
-    pub(crate) fn from_wire(wire: wire::Release, understood: bool) -> Result<Self, Void> {
-        let names =
-            |texts: &[String]| texts.iter().map(|text| text.parse()).collect::<Result<BTreeSet<_>, _>>();
-        let (to, not_to) = (names(&wire.to), names(&wire.not_to));
-        let pap = match wire::Pap::try_from(wire.pap) {
-            Ok(wire::Pap::Clear) => Some(Pap::Clear),
-            Ok(wire::Pap::Green) => Some(Pap::Green),
-            Ok(wire::Pap::Amber) => Some(Pap::Amber),
-            Ok(wire::Pap::Red) => Some(Pap::Red),
-            Ok(wire::Pap::Unspecified) | Err(_) => None,
-        };
-        let tlp = Tlp::from_wire(wire.tlp).filter(|_| understood && to.is_ok() && not_to.is_ok());
-        let release = Self { tlp, pap, to: to.unwrap_or_default(), not_to: not_to.unwrap_or_default() };
-        release.check()?;
-        Ok(release)
-    }
-
-    fn check(&self) -> Result<(), Void> {
-        if self.tlp == Some(Tlp::Clear) && !(self.to.is_empty() && self.not_to.is_empty()) {
+    pub(crate) fn from_wire(wire: &wire::Release, understood: bool) -> Result<Self, Void> {
+        // Before anything that depends on what this version knows, so that every version decides it alike.
+        if wire.tlp == i32::from(wire::Tlp::Clear) && !(wire.to.is_empty() && wire.not_to.is_empty()) {
             return Err(Void::new(
                 "Release.to",
                 "`to` and `not_to` cannot stand with TLP:CLEAR, which is for everyone",
             ));
         }
-        Ok(())
+        let names =
+            |texts: &[String]| texts.iter().map(|text| text.parse()).collect::<Result<BTreeSet<_>, _>>();
+        let (to, not_to) = (names(&wire.to), names(&wire.not_to));
+        let pap = wire::Pap::try_from(wire.pap);
+        let understood = understood && to.is_ok() && not_to.is_ok() && pap.is_ok();
+        Ok(Self {
+            tlp: Tlp::from_wire(wire.tlp).filter(|_| understood),
+            pap: match pap {
+                Ok(wire::Pap::Clear) => Some(Pap::Clear),
+                Ok(wire::Pap::Green) => Some(Pap::Green),
+                Ok(wire::Pap::Amber) => Some(Pap::Amber),
+                Ok(wire::Pap::Red) => Some(Pap::Red),
+                Ok(wire::Pap::Unspecified) | Err(_) => None,
+            },
+            to: to.unwrap_or_default(),
+            not_to: not_to.unwrap_or_default(),
+        })
     }
 
     pub(crate) fn to_wire(&self) -> wire::Release {
@@ -284,6 +284,7 @@ pub fn released(
         return Decision::Clear;
     }
     let Some(member) = recipient.member() else { return Decision::Withheld };
+    // The origin's own consumer accounts are not the origin: they see what its `to` gives them.
     if member == origin && !matches!(recipient, Recipient::Consumer { .. }) {
         return Decision::Clear;
     }
@@ -297,18 +298,18 @@ pub fn released(
     if excluded(rosters.now) || excluded(then) {
         return Decision::Withheld;
     }
-    // A member's own consumer account sees what its member may give it, whatever the origin.
-    let named =
-        |roster: &Roster| member == origin || release.to.iter().any(|name| names(name, member, roster));
-    let consumer = matches!(recipient, Recipient::Consumer { .. });
+    // Both rosters must agree, so that a later group or jurisdiction never widens what was said.
+    let named = [rosters.now, then]
+        .into_iter()
+        .all(|roster| release.to.iter().any(|name| names(name, member, roster)));
     let clear = match tlp {
         Tlp::Clear | Tlp::Green => true,
-        Tlp::Amber => named(rosters.now) && named(then),
-        Tlp::AmberStrict => !consumer && named(rosters.now) && named(then),
+        Tlp::Amber => named,
+        Tlp::AmberStrict => named && !matches!(recipient, Recipient::Consumer { .. }),
         Tlp::Red => {
-            matches!(recipient, Recipient::Node(_))
+            named
+                && matches!(recipient, Recipient::Node(_))
                 && server == origin
-                && release.to.contains(&Audience::Member(member.clone()))
                 && release.to.iter().all(|name| matches!(name, Audience::Member(_)))
         }
     };
@@ -391,3 +392,6 @@ impl<T> Released<T> {
         &self.0
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -239,6 +239,15 @@ impl Roster {
         self.groups.get(group).is_some_and(|members| members.contains(member))
     }
 
+    /// Whether a key is the root, log or cosign key of any member, now or in an earlier segment.
+    #[must_use]
+    pub fn holds(&self, key: &PublicKey) -> bool {
+        self.members.values().any(|member| {
+            member.cosign_key == *key
+                || member.segments.iter().any(|s| s.root_key == *key || s.log_key == *key)
+        })
+    }
+
     /// All jurisdictions with a member.
     #[must_use]
     pub fn jurisdictions(&self) -> BTreeSet<Jurisdiction> {

@@ -9,6 +9,7 @@ use crate::{
     blame::Void,
     indicator::{Indicator, Kind},
     limits::{STATEMENT_BYTES, VALIDITY_SECONDS},
+    log::{line, paragraphs},
     merkle::Hash,
     name::{Address, MemberName},
     release::{Release, Tlp},
@@ -290,7 +291,11 @@ impl Statement {
         let nonce = <[u8; 16]>::try_from(wire.nonce.as_ref())
             .map_err(|_| Void::new("Statement.nonce", "16 bytes are expected"))?;
         let indicator = indicator(wire.indicator)?;
-        let release = Release::from_wire(wire.release.unwrap_or_default(), !noticed.unknown_in_release)?;
+        let release = wire.release.unwrap_or_default();
+        // As its author marked it, whether or not we understand the rest of `release`: these rules are about what
+        // was signed, so a reader who knows more fields must not judge them otherwise.
+        let marked = Tlp::from_wire(release.tlp);
+        let release = Release::from_wire(&release, !noticed.unknown_in_release)?;
         let ruleset = wire.ruleset.unwrap_or_default();
         let claim = match wire.claim {
             Some(wire::statement::Claim::Report(report)) => {
@@ -307,26 +312,25 @@ impl Statement {
             indicator,
             made_at: wire.made_at,
             ruleset: Ruleset {
-                unicode: text("Ruleset.unicode", ruleset.unicode)?,
-                public_suffix: text("Ruleset.public_suffix", ruleset.public_suffix)?,
-                phone: text("Ruleset.phone", ruleset.phone)?,
+                unicode: line("Ruleset.unicode", ruleset.unicode)?,
+                public_suffix: line("Ruleset.public_suffix", ruleset.public_suffix)?,
+                phone: line("Ruleset.phone", ruleset.phone)?,
             },
             release,
             copies: wire.copies,
             claim,
         };
-        statement.check_release()?;
+        statement.check_marking(marked)?;
         Ok(statement)
     }
 
-    fn check_release(&self) -> Result<(), Void> {
-        let tlp = self.release.tlp;
-        if self.copies > 0 && matches!(tlp, Some(Tlp::Clear | Tlp::Green | Tlp::Red)) {
+    fn check_marking(&self, marked: Option<Tlp>) -> Result<(), Void> {
+        if self.copies > 0 && matches!(marked, Some(Tlp::Clear | Tlp::Green | Tlp::Red)) {
             return Err(Void::new("Statement.copies", "only AMBER and AMBER+STRICT are custodied"));
         }
         match &self.claim {
             Claim::Report(report)
-                if tlp == Some(Tlp::Clear) && report.categories.contains(&Category::RANSOM_PAYMENT) =>
+                if marked == Some(Tlp::Clear) && report.categories.contains(&Category::RANSOM_PAYMENT) =>
             {
                 Err(Void::new(
                     "Release.tlp",
@@ -380,6 +384,12 @@ impl Statement {
         }
     }
 
+    /// When its indicator was last seen, in Unix seconds: as a report says, or else when it was made.
+    #[must_use]
+    pub fn last_seen(&self) -> u64 {
+        self.report().map(|report| report.last_seen).filter(|seen| *seen != 0).unwrap_or(self.made_at)
+    }
+
     /// Whether it must never reach a blocklist: said so, possibly coerced, a ransom payment, or a company
     /// (DOMAIN.md).
     #[must_use]
@@ -424,17 +434,6 @@ pub fn parse_indicator(wire: wire::Indicator) -> Result<Indicator, Void> {
     indicator(Some(wire))
 }
 
-/// Text without control characters (a line feed and a tab may stand in descriptions).
-fn text(place: &'static str, text: String) -> Result<String, Void> {
-    if text.bytes().all(|byte| byte >= 0x20 && byte < 0x7f)
-        || !text.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t')
-    {
-        Ok(text)
-    } else {
-        Err(Void::new(place, "control characters cannot stand in a text"))
-    }
-}
-
 fn hash(place: &'static str, bytes: &[u8]) -> Result<Hash, Void> {
     Hash::try_from(bytes).map_err(|_| Void::new(place, "32 bytes are expected"))
 }
@@ -444,7 +443,7 @@ fn parse_references(references: Vec<wire::Reference>) -> Result<Vec<Reference>, 
         .into_iter()
         .map(|reference| {
             Ok(Reference {
-                url: text("Reference.url", reference.url)?,
+                url: line("Reference.url", reference.url)?,
                 sha256: match reference.sha256.as_ref() {
                     [] => None,
                     bytes => Some(hash("Reference.sha256", bytes)?),
@@ -470,12 +469,13 @@ fn parse_report(wire: wire::Report, kind: Kind, made_at: u64) -> Result<Report, 
         Some(percent @ 0..=100) => u8::try_from(percent).ok(),
         Some(_) => return Err(Void::new("Report.confidence", "0 to 100")),
     };
+    let imported_from = line("Report.imported_from", wire.imported_from)?;
     let basis = match wire::Basis::try_from(wire.basis) {
         Ok(wire::Basis::Observed) => Basis::Observed,
-        Ok(wire::Basis::Imported) if wire.imported_from.is_empty() => {
+        Ok(wire::Basis::Imported) if imported_from.is_empty() => {
             return Err(Void::new("Report.imported_from", "an imported report names its list"));
         }
-        Ok(wire::Basis::Imported) => Basis::Imported(text("Report.imported_from", wire.imported_from)?),
+        Ok(wire::Basis::Imported) => Basis::Imported(imported_from),
         _ => Basis::Other,
     };
     let last_seen = if wire.last_seen == 0 { made_at } else { wire.last_seen };
@@ -501,17 +501,17 @@ fn parse_report(wire: wire::Report, kind: Kind, made_at: u64) -> Result<Report, 
         include_subdomains: wire.include_subdomains,
         lookup_only: wire.lookup_only,
         possibly_coerced: wire.possibly_coerced,
-        campaign: text("Report.campaign", wire.campaign)?,
+        campaign: line("Report.campaign", wire.campaign)?,
         labels: wire
             .labels
             .into_iter()
-            .map(|label| text("Report.labels", label))
+            .map(|label| line("Report.labels", label))
             .collect::<Result<_, _>>()?,
-        description: text("Report.description", wire.description)?,
-        language: text("Report.language", wire.language)?,
+        description: paragraphs("Report.description", wire.description)?,
+        language: line("Report.language", wire.language)?,
         references: parse_references(wire.references)?,
         related: wire.related.into_iter().map(parse_indicator).collect::<Result<_, _>>()?,
-        lawful_basis: text("Report.lawful_basis", wire.lawful_basis)?,
+        lawful_basis: line("Report.lawful_basis", wire.lawful_basis)?,
         reinstates: match wire.reinstates {
             None => None,
             Some(reinstates) => {
@@ -551,7 +551,7 @@ fn parse_dispute(wire: wire::Dispute) -> Result<Dispute, Void> {
             Ok(wire::DisputeReason::SubjectObjection) => DisputeReason::SubjectObjection,
             _ => DisputeReason::Other,
         },
-        description: text("Dispute.description", wire.description)?,
+        description: paragraphs("Dispute.description", wire.description)?,
         references: parse_references(wire.references)?,
     })
 }
@@ -615,3 +615,6 @@ fn wire_dispute(dispute: &Dispute) -> wire::Dispute {
         references: wire_references(&dispute.references),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

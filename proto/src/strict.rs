@@ -210,43 +210,4 @@ impl Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `expected` is the fault, or none.
-    fn check_bytes(hex: &str, table: &'static Table, expected: Option<Fault>) {
-        let bytes = data_encoding::HEXLOWER.decode(hex.replace(' ', "").as_bytes()).expect("test hex");
-        assert_eq!(check(&bytes, table).err().map(|void| void.fault), expected, "{hex}");
-    }
-
-    #[test]
-    fn what_a_signed_body_must_not_contain_is_void() {
-        check_bytes("", &STATEMENT, None);
-        check_bytes("1805", &STATEMENT, None);
-        check_bytes("1885808000", &STATEMENT, None); // a padded varint is legal and stays as it is
-        check_bytes("1805 1805", &STATEMENT, Some(Fault::Duplicate));
-        check_bytes("3a00 4200", &STATEMENT, Some(Fault::Duplicate)); // two claims of one oneof
-        check_bytes("1203 0801 08", &STATEMENT, Some(Fault::Truncated));
-        check_bytes("1204 0801 0802", &STATEMENT, Some(Fault::Duplicate)); // nested
-        check_bytes("18ffffffffffffffffff01", &STATEMENT, None);
-        check_bytes("18ffffffffffffffffff02", &STATEMENT, Some(Fault::LongVarint));
-        check_bytes("18ffffffffffffffffffff01", &STATEMENT, Some(Fault::LongVarint));
-        check_bytes("308080808010", &STATEMENT, Some(Fault::OutOfRange)); // copies = 2^32
-        check_bytes("4002", &WITHDRAWAL, Some(Fault::OutOfRange)); // a bool of 2
-        check_bytes("0a02c328", &WITHDRAWAL, Some(Fault::Utf8));
-        check_bytes("1a00", &STATEMENT, Some(Fault::WireType)); // made_at as bytes
-        check_bytes("0b0c", &STATEMENT, Some(Fault::BadTag)); // a group
-        check_bytes("00", &STATEMENT, Some(Fault::BadTag));
-        check_bytes("3a0405010 2".replace(' ', "").as_str(), &STATEMENT, Some(Fault::BadTag));
-        check_bytes("f20102abcd", &STATEMENT, None); // an unknown field survives
-        check_bytes("32020103 3005", &OVERRIDE, None); // packed and plain
-    }
-
-    #[test]
-    fn an_unknown_field_is_noticed_only_within_release() {
-        let inside = check(&[0x2a, 0x02, 0x78, 0x01], &STATEMENT).expect("well formed");
-        assert!(inside.unknown_in_release);
-        let outside = check(&[0x78, 0x01], &STATEMENT).expect("well formed");
-        assert!(!outside.unknown_in_release);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! What the live statements that a reader may see add up to (PROTOCOL.md §11): integers only, the same on
 //! every machine, explained.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use crate::{
     blame::Void,
@@ -65,7 +65,7 @@ pub enum Counted {
     Yes,
     /// Its member withdrew it.
     Withdrawn,
-    /// The same publisher said something later.
+    /// The same publisher reported it again later.
     Superseded,
     /// After `valid_until`.
     Expired,
@@ -75,7 +75,7 @@ pub enum Counted {
     Pending,
     /// The policy wants other categories or kinds.
     Category,
-    /// Last seen in the future.
+    /// Last seen after tomorrow.
     Future,
     /// The policy ignores its member or publisher.
     Ignored,
@@ -139,21 +139,21 @@ pub struct Verdict {
 }
 
 /// Judges one indicator. `evidence` holds what the reader may see about it, in any order; `now` is in Unix
-/// seconds.
+/// seconds, and only its day matters.
+///
+/// Work is n log n in the evidence, however often one publisher repeats itself.
 #[must_use]
 pub fn verdict(evidence: &[Evidence<'_>], policy: &Policy, now: u64) -> Verdict {
-    let mut counted: Vec<Counted> = evidence.iter().map(|piece| standing(piece, policy, now)).collect();
-    supersede(evidence, &mut counted);
+    let today = now / DAY;
+    let current = current(evidence, policy);
+    let disputes = disputes(evidence, policy);
+    let mut counted: Vec<Counted> =
+        evidence.iter().map(|piece| standing(piece, &current, policy, today)).collect();
     let weights: Vec<u64> = evidence
         .iter()
-        .zip(&counted)
-        .map(
-            |(piece, counted)| {
-                if *counted == Counted::Yes { weight(piece, evidence, policy, now) } else { 0 }
-            },
-        )
+        .map(|piece| weight(piece, disputes.get(&piece.address).map_or(0, BTreeSet::len), today))
         .collect();
-    strongest_of_each_member(evidence, &weights, &mut counted);
+    keep_strongest_of_each_member(evidence, &weights, &mut counted);
 
     let mut live: Vec<(&MemberName, u64)> = Vec::new();
     let mut observed: BTreeSet<Jurisdiction> = BTreeSet::new();
@@ -167,21 +167,42 @@ pub fn verdict(evidence: &[Evidence<'_>], policy: &Policy, now: u64) -> Verdict 
         if is_live && report.basis == Basis::Observed {
             observed.extend(piece.jurisdiction.filter(|code| *code != Jurisdiction::INT));
         }
-        changes_on = [changes_on, next_change(report, *counted, now)].into_iter().flatten().min();
+        changes_on = [changes_on, next_change(piece.statement, *counted, today)].into_iter().flatten().min();
     }
     live.sort_unstable();
     let miss = live.iter().fold(ONE, |miss, (_, weight)| miss * (ONE - weight.min(&ONE)) / ONE);
     let score = u32::try_from((ONE - miss) * 100 / ONE).unwrap_or(100);
     let corroboration = u32::try_from(observed.len()).unwrap_or(u32::MAX);
-    let listed = !live.is_empty()
-        && score > 0
-        && score >= policy.minimum_score
-        && corroboration >= policy.minimum_corroboration;
+    let listed = score > 0 && score >= policy.minimum_score && corroboration >= policy.minimum_corroboration;
     Verdict { listed, score, corroboration, changes_on, counted }
 }
 
-/// What one piece is on its own.
-fn standing(piece: &Evidence<'_>, policy: &Policy, now: u64) -> Counted {
+/// Place in a log.
+type Spot = (u64, u32);
+
+const fn spot(address: &Address) -> Spot {
+    (address.entry, address.leaf)
+}
+
+/// The place of each publisher's current report: the latest that counts, in log order.
+///
+/// A withdrawn or expired report stays the current one, so that withdrawing what was said last never brings back
+/// what was said before. A report beyond its key's cut was never said; a pending one is no input until it settles,
+/// unless the policy says otherwise, but its withdrawal counts at once.
+fn current<'a>(evidence: &'a [Evidence<'_>], policy: &Policy) -> BTreeMap<&'a str, Spot> {
+    let mut current = BTreeMap::new();
+    for piece in evidence {
+        let Standing { withdrawn, cut, pending } = piece.standing;
+        if piece.statement.report().is_some() && !cut && (withdrawn || !pending || policy.pending_allowed) {
+            let latest = current.entry(piece.publisher).or_insert(spot(&piece.address));
+            *latest = spot(&piece.address).max(*latest);
+        }
+    }
+    current
+}
+
+/// What one piece is, beside the others of its publisher. The first reason is the one that is shown.
+fn standing(piece: &Evidence<'_>, current: &BTreeMap<&str, Spot>, policy: &Policy, today: u64) -> Counted {
     let Claim::Report(report) = &piece.statement.claim else { return Counted::NotAReport };
     let kinds = policy.kinds.is_empty() || policy.kinds.contains(&piece.statement.indicator.kind());
     let categories = policy.categories.is_empty()
@@ -194,9 +215,11 @@ fn standing(piece: &Evidence<'_>, policy: &Policy, now: u64) -> Counted {
         Counted::Pending
     } else if ignored(piece, policy) {
         Counted::Ignored
-    } else if now / DAY > report.valid_until / DAY {
+    } else if current.get(piece.publisher).is_some_and(|latest| *latest > spot(&piece.address)) {
+        Counted::Superseded
+    } else if today > report.valid_until / DAY {
         Counted::Expired
-    } else if report.last_seen > now.saturating_add(DAY) {
+    } else if piece.statement.last_seen() / DAY > today.saturating_add(1) {
         Counted::Future
     } else if !(kinds && categories) {
         Counted::Category
@@ -209,84 +232,67 @@ fn ignored(piece: &Evidence<'_>, policy: &Policy) -> bool {
     policy.ignored.contains(piece.publisher) || policy.ignored.contains(piece.address.member.as_str())
 }
 
-/// Of one publisher's reports only the latest in log order is current. A withdrawn report hides no earlier
-/// one, and neither does one beyond its key's cut; an expired or pending one does.
-fn supersede(evidence: &[Evidence<'_>], counted: &mut [Counted]) {
-    let place = |piece: &Evidence<'_>| (piece.address.entry, piece.address.leaf);
-    let before = counted.to_vec();
-    for (at, piece) in evidence.iter().enumerate() {
-        let later = evidence.iter().zip(&before).any(|(other, counted)| {
-            other.publisher == piece.publisher
-                && place(other) > place(piece)
-                && !matches!(
-                    counted,
-                    Counted::NotAReport | Counted::Withdrawn | Counted::KeyCut | Counted::Pending
-                )
-        });
-        if let Some(own) = counted.get_mut(at).filter(|own| later && **own == Counted::Yes) {
-            *own = Counted::Superseded;
+/// The members that dispute a report, by the report's address; its own member does not.
+///
+/// The address is enough: a log has one statement there, or it is quarantined.
+fn disputes<'a>(
+    evidence: &'a [Evidence<'_>],
+    policy: &Policy,
+) -> BTreeMap<&'a Address, BTreeSet<&'a MemberName>> {
+    let mut disputes: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for piece in evidence {
+        let Claim::Dispute(dispute) = &piece.statement.claim else { continue };
+        let Standing { withdrawn, cut, pending } = piece.standing;
+        let live = !withdrawn && !cut && (!pending || policy.pending_allowed) && !ignored(piece, policy);
+        if live && piece.address.member != dispute.target.member {
+            disputes.entry(&dispute.target).or_default().insert(&piece.address.member);
         }
     }
+    disputes
 }
 
-/// `w` of PROTOCOL.md §11: confidence, fading to half until it expires, reduced by disputes.
-fn weight(piece: &Evidence<'_>, evidence: &[Evidence<'_>], policy: &Policy, now: u64) -> u64 {
+/// `w` of PROTOCOL.md §11: confidence, fading to half until it expires, reduced by at most three disputes.
+fn weight(piece: &Evidence<'_>, disputes: usize, today: u64) -> u64 {
     let Some(report) = piece.statement.report() else { return 0 };
-    let confidence = u64::from(report.confidence.unwrap_or(50)) * ONE / 100;
-    let (today, seen, until) = (now / DAY, report.last_seen / DAY, report.valid_until / DAY);
+    let confidence = u64::from(report.confidence.unwrap_or(50));
+    let (seen, until) = (piece.statement.last_seen() / DAY, report.valid_until / DAY);
     let fade = if today <= seen || until <= seen {
         ONE
     } else {
+        // Days of any `u64` of seconds times 32,768 fit: 2^64 / 86,400 < 2^48.
         ONE / 2 + (ONE / 2) * until.saturating_sub(today) / (until - seen)
     };
-    let disputes: BTreeSet<&MemberName> = evidence
-        .iter()
-        .filter(|other| match &other.statement.claim {
-            Claim::Dispute(dispute) => {
-                dispute.target == piece.address
-                    && other.address.member != piece.address.member
-                    && !other.standing.withdrawn
-                    && !other.standing.cut
-                    && (!other.standing.pending || policy.pending_allowed)
-                    && !ignored(other, policy)
-            }
-            _ => false,
-        })
-        .map(|other| &other.address.member)
-        .collect();
-    (0..disputes.len().min(3)).fold(confidence * fade / ONE, |weight, _| 3 * weight / 5)
+    (0..disputes.min(3)).fold(confidence * fade / 100, |weight, _| 3 * weight / 5)
 }
 
 /// One report per member: the largest weight; of equal ones the latest.
-fn strongest_of_each_member(evidence: &[Evidence<'_>], weights: &[u64], counted: &mut [Counted]) {
-    let rank = |at: usize| {
-        let piece = evidence.get(at)?;
-        Some((weights.get(at)?, piece.address.entry, piece.address.leaf))
-    };
-    let before = counted.to_vec();
-    let live = |at: usize| before.get(at) == Some(&Counted::Yes);
-    for (at, piece) in evidence.iter().enumerate() {
-        let stronger = (0..evidence.len()).any(|other| {
-            live(other)
-                && evidence.get(other).is_some_and(|o| o.address.member == piece.address.member)
-                && rank(other) > rank(at)
-        });
-        if let Some(own) = counted.get_mut(at).filter(|own| stronger && **own == Counted::Yes) {
-            *own = Counted::WeakerOfSameMember;
+fn keep_strongest_of_each_member(evidence: &[Evidence<'_>], weights: &[u64], counted: &mut [Counted]) {
+    let mut strongest: BTreeMap<&MemberName, ((u64, Spot), &mut Counted)> = BTreeMap::new();
+    for ((piece, weight), own) in evidence.iter().zip(weights).zip(counted) {
+        if *own != Counted::Yes {
+            continue;
+        }
+        let rank = (*weight, spot(&piece.address));
+        match strongest.entry(&piece.address.member) {
+            Entry::Vacant(free) => {
+                free.insert((rank, own));
+            }
+            Entry::Occupied(mut held) if held.get().0 < rank => {
+                let (_, weaker) = held.insert((rank, own));
+                *weaker = Counted::WeakerOfSameMember;
+            }
+            Entry::Occupied(_) => *own = Counted::WeakerOfSameMember,
         }
     }
 }
 
-/// The next day on which this report's part may change: it fades daily while it lives, and begins when its
-/// future comes.
-fn next_change(report: &crate::statement::Report, counted: Counted, now: u64) -> Option<u64> {
-    let today = now / DAY;
+/// The next day on which this report's part may change: it fades daily from the day after it was last seen until
+/// the day after it expires, and a report of the future begins on the day before it was seen.
+fn next_change(statement: &Statement, counted: Counted, today: u64) -> Option<u64> {
+    let seen = statement.last_seen() / DAY;
     match counted {
-        Counted::Yes | Counted::WeakerOfSameMember => {
-            // It fades from the day after it was last seen, day by day, until it expires.
-            Some((report.last_seen / DAY).max(today).saturating_add(1))
-        }
-        Counted::Future => Some((report.last_seen / DAY).saturating_sub(1).max(today.saturating_add(1))),
+        Counted::Yes | Counted::WeakerOfSameMember => Some(seen.max(today).saturating_add(1)),
+        Counted::Future => Some(seen.saturating_sub(1)),
         _ => None,
     }
 }
@@ -330,3 +336,6 @@ impl Policy {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

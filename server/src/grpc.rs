@@ -93,10 +93,11 @@ pub async fn routes(api: Api) -> Result<axum::Router, tonic_reflection::server::
         log_service_server::LogServiceServer, lookup_service_server::LookupServiceServer,
         publish_service_server::PublishServiceServer, roster_service_server::RosterServiceServer,
     };
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(wire::DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(wire::DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<PublishServiceServer<PublishApi>>().await;
     reporter.set_serving::<LogServiceServer<LogApi>>().await;
@@ -115,6 +116,8 @@ pub async fn routes(api: Api) -> Result<axum::Router, tonic_reflection::server::
         .add_service(lookup)
         .add_service(RosterServiceServer::new(RosterApi(api)))
         .add_service(health)
-        .add_service(reflection);
+        .add_service(reflection().build_v1()?)
+        // The name that Python's and older clients ask by; the messages are the same.
+        .add_service(reflection().build_v1alpha()?);
     Ok(routes.into_axum_router().layer(axum::middleware::from_fn(require_certificate)))
 }

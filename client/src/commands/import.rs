@@ -1,8 +1,13 @@
-//! `almenara import`: from other people's formats to drafts.
+//! `almenara import`: from other people's lists to drafts.
 
+use std::path::PathBuf;
+
+use super::lists::{self, ListArgs};
 use crate::{
     context::Context,
+    draft::Fields,
     exit::{CliError, Outcome},
+    text::count,
 };
 
 /// What to read.
@@ -10,28 +15,47 @@ use crate::{
 pub struct Args {
     /// Files to read; - is standard input
     #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<std::path::PathBuf>,
-    /// Format of the files; guessed when not given
-    #[arg(long)]
-    pub format: Option<String>,
-    /// Kind of the values, for lists without one
-    #[arg(long)]
-    pub kind: Option<String>,
-    /// Category of the reports
-    #[arg(long)]
-    pub category: Vec<String>,
+    pub files: Vec<PathBuf>,
+    /// How to read them.
+    #[command(flatten)]
+    pub list: ListArgs,
     /// Drafts file to write
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<std::path::PathBuf>,
-    /// Say what would be done, and do nothing
+    #[arg(long, short, value_name = "FILE", required_unless_present = "dry_run")]
+    pub output: Option<PathBuf>,
+    /// Say what would be done, and write no drafts
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// Not built yet.
+/// Reads lists into a drafts file, and says what became of each line.
 ///
 /// # Errors
-/// [`CliError`] (usage), always.
-pub async fn run(_: Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::not_built("`almenara import`"))
+/// [`CliError`]: a file cannot be read or written, or its columns cannot be told apart.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
+    let mut reading = args.list.open(&args.files, "reading", context)?;
+    let tally = reading.tally();
+    let mut drafts = match &args.output {
+        Some(path) if !args.dry_run => Some(lists::begin(path)?),
+        _ => None,
+    };
+    for line in &mut reading {
+        if let (Some(file), Some(draft)) = (&mut drafts, line?.outcome.into_draft()) {
+            let json = serde_json::to_string(&Fields::from(&draft)).map_err(CliError::internal)?;
+            lists::write_line(file, &json)?;
+        }
+    }
+    drop(reading);
+    let report = tally.report();
+    lists::tell(&report, &args.files, &context.output)?;
+    if report.drafts() == 0 {
+        context.output.warn("no line gave a draft, so nothing was written");
+        return Ok(Outcome::No);
+    }
+    if let Some(file) = drafts {
+        let path = file.path().to_owned();
+        lists::finish(file, true)?;
+        let (drafts, path) = (count(report.drafts()), path.display());
+        context.output.say(format_args!("\n{drafts} drafts in {path}. Next: almenara publish {path}"))?;
+    }
+    Ok(Outcome::Done)
 }

@@ -1,8 +1,27 @@
 //! `almenara pull`: fetch and verify what is new.
 
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use almenara_proto::{
+    indicator::Kind,
+    name::{MemberName, Publisher},
+    statement::Category,
+    wire::Filter,
+};
+use serde::Serialize;
+
 use crate::{
+    connect::{Caller, Node},
     context::Context,
+    evidence,
     exit::{CliError, Outcome},
+    output::Progress,
+    pull::{self, Event, PullError, Remedy, Wish},
+    store::{Counts, Store},
+    text::{count, plural},
 };
 
 /// What to fetch.
@@ -10,13 +29,271 @@ use crate::{
 pub struct Args {
     /// Members whose logs are wanted; all when none is given
     #[arg(value_name = "MEMBER")]
-    pub members: Vec<almenara_proto::name::MemberName>,
+    pub members: Vec<MemberName>,
+    /// Which statements to fetch.
+    #[command(flatten)]
+    pub choice: Choice,
 }
 
-/// Not built yet.
+/// Which statements to fetch; entries and withdrawals always come. The choice of the first pull stays.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Choice {
+    /// Fetch only statements about this kind of indicator; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    pub kinds: Vec<Kind>,
+    /// Fetch only reports of this category; may be repeated
+    #[arg(long = "category", value_name = "CATEGORY")]
+    pub categories: Vec<Category>,
+    /// Fetch only statements of this desk; may be repeated
+    #[arg(long = "publisher", value_name = "DESK")]
+    pub publishers: Vec<Publisher>,
+    /// Fetch entries and checkpoints only, as an auditor does
+    #[arg(long, conflicts_with_all = ["kinds", "categories", "publishers"])]
+    pub no_statements: bool,
+}
+
+impl Choice {
+    /// As the protocol says it; nothing when nothing was chosen.
+    pub(super) fn filter(&self) -> Option<Filter> {
+        let filter = Filter {
+            kinds: self.kinds.iter().map(|kind| *kind as i32).collect(),
+            categories: self.categories.iter().map(|category| category.number()).collect(),
+            publishers: self.publishers.iter().map(ToString::to_string).collect(),
+            no_statements: self.no_statements,
+        };
+        (filter != Filter::default()).then_some(filter)
+    }
+}
+
+/// What became of one log.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Row {
+    member: String,
+    /// Whose node served it last.
+    node: Option<String>,
+    /// Entries held.
+    entries: u64,
+    /// Entries that are new.
+    new_entries: u64,
+    /// Statements held in clear.
+    statements: u64,
+    /// Statements that are new.
+    new_statements: u64,
+    /// Statements of batches that are held, and were not shown to us.
+    withheld: u64,
+    /// Entries and statements that count for nothing.
+    void: u64,
+    /// Milliseconds.
+    took: u64,
+    /// Why it could not be pulled further.
+    error: Option<String>,
+    /// The last node that was asked has none of it.
+    #[serde(skip)]
+    not_there: bool,
+}
+
+/// The whole answer.
+#[derive(Debug, Serialize)]
+struct Answer {
+    logs: Vec<Row>,
+    /// Indicators that the policy lists now and did not before.
+    listed: u64,
+    /// Indicators that it no longer lists.
+    unlisted: u64,
+}
+
+/// Pulls.
 ///
 /// # Errors
-/// [`CliError`] (usage), always.
-pub async fn run(_: Args, _: &Context) -> Result<Outcome, CliError> {
-    Err(CliError::not_built("`almenara pull`"))
+/// [`CliError`]: whatever was verified before is kept.
+pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
+    let mut caller = Caller::open(context)?;
+    let config = context.config()?;
+    let mut store = Store::open(context.home.store(), config.federation.as_str())?;
+    let filter = args.choice.filter();
+    let mut failed =
+        |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
+    let first = caller.next(&mut failed).await?;
+    let before = store.snapshot(caller.roster());
+    let mut run = Run { context, rows: BTreeMap::new(), worst: None };
+    let mut waiting = origins(&args.members, &caller)?;
+    let mut node = Some(first);
+    while let (Some(asked), false) = (&node, waiting.is_empty()) {
+        waiting = run.ask(asked, waiting, &mut store, filter.as_ref(), &caller).await?;
+        if !waiting.is_empty() {
+            node = match caller.next(&mut failed).await {
+                Ok(next) => Some(next),
+                Err(error) => {
+                    run.give_up(&waiting, &store, &error);
+                    None
+                }
+            };
+        }
+    }
+    let (mut listed, mut unlisted) = (0u64, 0u64);
+    let mut each = |judged: crate::store::Judged| match judged.verdict.listed {
+        true => listed += 1,
+        false => unlisted += 1,
+    };
+    store.changes(&before, caller.roster(), &config.policy, context.now(), &mut each)?;
+    run.tell(listed, unlisted)?;
+    run.worst.map_or(Ok(Outcome::Done), Err)
+}
+
+/// The logs that are wanted: those that were named, or those of all members.
+pub(super) fn origins(named: &[MemberName], caller: &Caller) -> Result<Vec<MemberName>, CliError> {
+    let roster = caller.roster();
+    if let Some(stranger) = named.iter().find(|name| !roster.contains(name)) {
+        return Err(CliError::usage(format!("{stranger} is not on roster version {}", roster.version)));
+    }
+    Ok(if named.is_empty() { roster.members.keys().cloned().collect() } else { named.to_vec() })
+}
+
+/// What went on so far.
+struct Run<'a> {
+    context: &'a Context,
+    rows: BTreeMap<MemberName, Row>,
+    worst: Option<CliError>,
+}
+
+impl Run<'_> {
+    /// Asks one node for these logs; gives those for which another one is to be asked.
+    async fn ask(
+        &mut self,
+        node: &Node,
+        origins: Vec<MemberName>,
+        store: &mut Store,
+        filter: Option<&Filter>,
+        caller: &Caller,
+    ) -> Result<Vec<MemberName>, CliError> {
+        let progress = self.context.output.progress("pulling statements", 0);
+        let wish = Wish { filter, roster: caller.roster(), clock: &self.context.clock };
+        let mut each = |_: &Store, event: Event<'_>| {
+            advance(&progress, event);
+            Ok(())
+        };
+        let mut left = Vec::new();
+        let mut origins = origins.into_iter();
+        while let Some(origin) = origins.next() {
+            let held = store.replica_mut(&origin)?;
+            let (size, counts) = (held.size(), held.counts());
+            let start = Instant::now();
+            let pulled = pull::pull(node, &origin, store, wish, &mut each).await;
+            self.count(&origin, node, store, (size, counts), start.elapsed());
+            let Err(error) = pulled else { continue };
+            match error.remedy() {
+                Remedy::Stop => return Err(error.into()),
+                Remedy::Quarantine => self.quarantine(&origin, error)?,
+                Remedy::AnotherNodeForThisLog => {
+                    self.error(&origin, &error);
+                    left.push(origin);
+                }
+                Remedy::AnotherNode => {
+                    self.error(&origin, &error);
+                    self.context.output.warn(&error);
+                    left.push(origin);
+                    left.extend(origins.by_ref());
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    fn row(&mut self, origin: &MemberName) -> &mut Row {
+        let row = self.rows.entry(origin.clone()).or_default();
+        row.member = origin.to_string();
+        row
+    }
+
+    fn count(
+        &mut self,
+        origin: &MemberName,
+        node: &Node,
+        store: &Store,
+        before: (u64, Counts),
+        took: Duration,
+    ) {
+        let Some(replica) = store.replica(origin) else { return };
+        let counts = replica.counts();
+        let row = self.row(origin);
+        row.node = Some(node.member.to_string());
+        row.entries = replica.size();
+        row.new_entries += replica.size().saturating_sub(before.0);
+        row.statements = counts.statements;
+        row.new_statements += counts.statements.saturating_sub(before.1.statements);
+        row.withheld = counts.withheld;
+        row.void = counts.void;
+        row.took += u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        row.error = None;
+    }
+
+    fn error(&mut self, origin: &MemberName, error: &PullError) {
+        let row = self.row(origin);
+        row.error = Some(error.to_string());
+        row.not_there = matches!(error, PullError::NotThere(_));
+    }
+
+    /// The origin signed two histories: what was agreed keeps counting, and nothing more is taken.
+    fn quarantine(&mut self, origin: &MemberName, error: PullError) -> Result<(), CliError> {
+        self.error(origin, &error);
+        let error = evidence::quarantine(self.context, origin, error)?;
+        self.context.output.warn(&error);
+        self.worst = Some(error);
+        Ok(())
+    }
+
+    /// No node is left for these logs. One of which nobody has anything yet is no failure.
+    fn give_up(&mut self, origins: &[MemberName], store: &Store, last: &CliError) {
+        for origin in origins {
+            let held = store.replica(origin).is_some_and(|replica| replica.last().is_some());
+            let row = self.row(origin);
+            let reason = row.error.clone().unwrap_or_else(|| last.to_string());
+            if row.not_there && !held {
+                row.error = Some("nobody has a checkpoint of it yet".to_owned());
+            } else if self.worst.is_none() {
+                self.worst = Some(CliError::unavailable(format_args!("log of {origin}: {reason}")));
+            }
+        }
+    }
+
+    fn tell(&self, listed: u64, unlisted: u64) -> Result<(), CliError> {
+        let output = &self.context.output;
+        let logs: Vec<Row> = self.rows.values().cloned().collect();
+        if output.is_json() {
+            return output.json(&Answer { logs, listed, unlisted });
+        }
+        let rows: Vec<[String; 8]> = logs
+            .iter()
+            .map(|row| {
+                [
+                    row.member.clone(),
+                    count(row.entries),
+                    count(row.statements),
+                    format!("+{}", count(row.new_statements)),
+                    count(row.withheld),
+                    count(row.void),
+                    format!("{:.1} s", row.took as f64 / 1_000.0),
+                    match (&row.error, &row.node) {
+                        (Some(error), _) => error.clone(),
+                        (None, Some(node)) => format!("from {node}"),
+                        (None, None) => String::new(),
+                    },
+                ]
+            })
+            .collect();
+        output.table(["log", "entries", "statements", "new", "withheld", "void", "took", ""], &rows)?;
+        output.say(format_args!(
+            "Listed indicators: +{} −{}; {} verified.",
+            count(listed),
+            count(unlisted),
+            plural(logs.len(), "log", "logs"),
+        ))
+    }
+}
+
+fn advance(progress: &Progress, event: Event<'_>) {
+    if let Event::Page(_, page) = event {
+        let shown = page.entries.iter().filter_map(|entry| entry.batch.as_ref());
+        progress.add(shown.map(|batch| batch.leaves.len() as u64).sum());
+    }
 }

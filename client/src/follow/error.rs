@@ -96,16 +96,16 @@ pub enum Fault {
     #[error("page: consistency proof: {0}")]
     ProofHash(HashError),
     /// The entries do not lead to what was signed.
-    #[error("entries {from} to {}: consistency proof: {why}{}", .end.saturating_sub(1), suspect(void.as_ref()))]
+    #[error("entries {from} to {}: consistency proof: {why}{}", .end.saturating_sub(1), suspect(void.as_deref()))]
     Proof {
         /// First entry of the page.
         from: u64,
         /// Behind its last entry.
         end: u64,
         /// What fails.
-        why: ProofError,
+        why: Box<ProofError>,
         /// The first void entry of the page, which is where a changed byte often shows.
-        void: Option<(u64, Void)>,
+        void: Option<Box<(u64, Void)>>,
     },
     /// The log is not the one for which the roster's new log key was made.
     #[error(

@@ -223,7 +223,9 @@ fn removed_reordered_repeated_and_foreign_entries_are_refused() {
     check_relay(&log, vec![log.page(0, 4, 4)], "no checkpoint");
     check_relay(&log, vec![wire::ReplicateFrame { frame: None }], "neither");
     let mut long = TestLog::small(1);
-    (0..64).for_each(|_| drop(long.push_raw(Bytes::from_static(b"?"), None)));
+    for _ in 0..64 {
+        long.push_raw(Bytes::from_static(b"?"), None);
+    }
     check_relay(&long, vec![long.checkpoint(68), long.page(0, 65, 68)], "65 entries");
     // A page that was taken is not taken again.
     let mut reader = follower(&log);
@@ -329,14 +331,16 @@ fn two_roots_for_one_size_accuse_the_origin_with_evidence() {
     let error = bare.step(forged.checkpoint(4), &two()).expect_err("another root");
     assert!(matches!(error.fault, Fault::OtherRoot { size: 4, .. }));
     // A relay cannot make evidence: without the log key there is no second note.
-    forged.log_key = super::testlog::key(99);
+    forged.log_key = testlog::key(99);
     check_relay(&log, vec![log.checkpoint(4), forged.checkpoint(4)], "checkpoint");
 }
 
 #[test]
 fn a_later_note_that_rewrites_the_past_accuses_the_origin_with_evidence() {
     let mut log = TestLog::small(1);
-    (0..8).for_each(|n| drop(log.batch("desk", vec![report(50 + n, "w.example")])));
+    for n in 0..8 {
+        log.batch("desk", vec![report(50 + n, "w.example")]);
+    }
     for rewritten in 3..9 {
         let mut forged = log.clone();
         forged.entries[rewritten] = Bytes::from_static(b"another history");
@@ -395,7 +399,7 @@ fn an_enormous_size_hurts_nobody() {
 fn a_log_that_is_not_the_one_of_the_roster_s_new_key_is_refused() {
     let mut log = TestLog::small(1);
     let old_key = log.log_key.clone();
-    log.log_key = super::testlog::key(70);
+    log.log_key = testlog::key(70);
     let rotated = |root| {
         let mut roster = two();
         let member = roster.members.get_mut(&log.member()).expect("a member");
@@ -412,7 +416,8 @@ fn a_log_that_is_not_the_one_of_the_roster_s_new_key_is_refused() {
     let error = run(&rotated(log.root(3)), &log).expect_err("another root");
     assert!(matches!(error.fault, Fault::SegmentRoot { size: 2, .. }), "{error}");
     // The old key signs nothing any more, and a note below the place where the new one took over is behind it.
-    let with_old = TestLog { log_key: old_key, ..log.clone() };
+    let mut with_old = log.clone();
+    with_old.log_key = old_key;
     assert!(matches!(
         run(&rotated(log.root(2)), &with_old),
         Err(FollowError { fault: Fault::Checkpoint(_), .. })

@@ -5,19 +5,19 @@
 
 use std::{collections::VecDeque, future::Future, time::Duration};
 
-use almenara_proto::{
-    blame::Blame,
-    wire::{PublishRequest, PublishResponse, RefusalCode, publish_response::Outcome},
-};
+use almenara_proto::wire::{PublishRequest, PublishResponse, RefusalCode, publish_response::Outcome};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use super::{
     Log, Receipt, Submission,
     receipt::{BadReceipt, about},
 };
-use crate::{draft::Draft, exit::CliError};
+use crate::{
+    draft::Draft,
+    exit::{CliError, Exit},
+};
 
 /// Where signed items come from. Runs on a blocking thread.
 pub trait Feed: Send + 'static {
@@ -45,8 +45,8 @@ impl Connected {
     /// Opens the stream with `call`, which is `PublishServiceClient::publish` of a channel to the node.
     ///
     /// # Errors
-    /// The status that the node answered.
-    pub async fn open<F, R>(window: usize, call: F) -> Result<Self, Status>
+    /// What the node answered, or why there is no connection.
+    pub async fn open<F, R>(window: usize, call: F) -> Result<Self, CliError>
     where
         F: FnOnce(ReceiverStream<PublishRequest>) -> R,
         R: Future<Output = Result<tonic::Response<Streaming<PublishResponse>>, Status>>,
@@ -153,7 +153,7 @@ pub async fn run<F, C, R>(
 where
     F: Feed,
     C: FnMut() -> R,
-    R: Future<Output = Result<Connected, Status>>,
+    R: Future<Output = Result<Connected, CliError>>,
 {
     let mut run = Run {
         feed: Station::Home(feed),
@@ -171,42 +171,19 @@ where
         let error = match connect().await {
             Ok(mut connected) => match run.session(&mut connected, &mut failures).await {
                 Ok(()) => return Ok(run.totals),
-                Err(End::Broken(status)) => status,
+                Err(End::Broken(error)) => error,
                 Err(End::Failed(error)) => return Err(run.interrupted(error).await),
             },
-            Err(status) => status,
+            Err(error) => error,
         };
         failures = failures.saturating_add(1);
-        if !may_pass(error.code()) || failures >= run.settings.attempts {
-            let error = from_status(&error);
+        // Only what may pass by itself is tried again.
+        if error.exit() != Exit::Unavailable || failures >= run.settings.attempts {
             return Err(run.interrupted(error).await);
         }
         let doubled = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
         tokio::time::sleep(run.settings.pause.saturating_mul(doubled)).await;
     }
-}
-
-/// Whether the same call may succeed a little later.
-const fn may_pass(code: Code) -> bool {
-    matches!(
-        code,
-        Code::Unavailable
-            | Code::Unknown
-            | Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::Aborted
-            | Code::Internal
-            | Code::ResourceExhausted
-    )
-}
-
-fn from_status(status: &Status) -> CliError {
-    let blame = match status.code() {
-        code if may_pass(code) => Blame::Unavailable,
-        Code::InvalidArgument | Code::OutOfRange | Code::Unimplemented => Blame::Malformed,
-        _ => Blame::Refused,
-    };
-    CliError::new(blame, format!("the node ended the call: {}", status.message().escape_debug()))
 }
 
 /// Where the feed is.
@@ -236,9 +213,13 @@ struct Run<'a, F> {
 
 enum End {
     /// The connection: try another.
-    Broken(Status),
+    Broken(CliError),
     /// The run.
     Failed(CliError),
+}
+
+fn closed() -> End {
+    End::Broken(CliError::unavailable("the node closed the stream before it had answered everything"))
 }
 
 impl<F: Feed> Run<'_, F> {
@@ -264,8 +245,8 @@ impl<F: Feed> Run<'_, F> {
             tokio::select! {
                 sealed = sealed(&mut self.feed), if sealing => self.take(sealed).map_err(End::Failed)?,
                 answer = connected.answers.message(), if !self.flying.is_empty() => {
-                    let answer = answer.map_err(End::Broken)?;
-                    let answer = answer.ok_or_else(|| End::Broken(Status::unavailable("it closed the stream")))?;
+                    let answer = answer.map_err(|status| End::Broken(status.into()))?;
+                    let answer = answer.ok_or_else(closed)?;
                     *failures = 0;
                     self.answered(answer).map_err(End::Failed)?;
                 }
@@ -320,9 +301,7 @@ impl<F: Feed> Run<'_, F> {
                         // The stream has not taken the last ones yet; an answer will come first.
                         mpsc::error::TrySendError::Full(_) => Ok(()),
                         mpsc::error::TrySendError::Closed(_) if !self.flying.is_empty() => Ok(()),
-                        mpsc::error::TrySendError::Closed(_) => {
-                            Err(End::Broken(Status::unavailable("it closed the stream")))
-                        }
+                        mpsc::error::TrySendError::Closed(_) => Err(closed()),
                     };
                 }
             }

@@ -174,10 +174,10 @@ impl Node {
 type Shared = Arc<Mutex<Node>>;
 
 /// Opens one connection to the node.
-async fn connect(node: Shared, window: usize) -> Result<Connected, Status> {
+async fn connect(node: Shared, window: usize) -> Result<Connected, CliError> {
     let fault = node.lock().expect("alive").faults.pop_front();
     if let Some(Fault::Refuse(code)) = fault {
-        return Err(Status::new(code, "go away"));
+        return Err(Status::new(code, "go away").into());
     }
     let service = tower::service_fn(move |request: http::Request<Body>| {
         let node = node.clone();

@@ -111,14 +111,19 @@ fn the_text_ends_at_the_last_blank_line() {
 }
 
 #[test]
-fn the_examples_of_the_specifications_are_read() {
-    // C2SP signed-note, then tlog-cosignature, whose time is that of the message which it prints.
-    let poem = "Ognuno sta solo sul cuor della terra\ntrafitto da un raggio di sole:\n\ned è subito sera.\n\n\
-        — quasimodo.example/salvatore NnugSzTjtVAewIS+Z/iJhUPeFDkO/5QQ2i5ddnGITLlC+EhfLW9oJKONrMouFSQU0xMcXxj99ihAQwaqP3ZekRwNtIc=\n";
-    let note = Note::parse(poem.as_bytes()).unwrap();
-    assert_eq!(note.signatures()[0].name, "quasimodo.example/salvatore");
-    assert_eq!(assemble(note.text(), [note.signatures()[0].to_string().as_str()]).unwrap(), poem.as_bytes());
+fn a_text_of_several_paragraphs_is_assembled_and_read_back() {
+    let text = "The first paragraph\nhas two lines.\n\nThe second has a — dash and ไทย.\n";
+    let line = sign(text, "desk.example/notes", &signing_key(3)).unwrap();
+    let raw = assemble(text, [line.as_str()]).unwrap();
+    let note = Note::parse(&raw).unwrap();
+    assert_eq!(note.text(), text);
+    assert_eq!(note.signatures()[0].name, "desk.example/notes");
+    assert_eq!(assemble(note.text(), [note.signatures()[0].to_string().as_str()]).unwrap(), raw);
+}
 
+#[test]
+fn the_example_of_the_cosignature_specification_is_read() {
+    // C2SP tlog-cosignature, whose time is that of the message which it prints.
     let witnessed = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n\
         — example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n\
         — witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n";

@@ -10,9 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -102,7 +101,8 @@ impl Guest {
     }
 }
 
-/// Serves requests until the caller leaves, leaves the roster, stays too long, or the node stops.
+/// Serves requests until the caller leaves, leaves the roster, stays too long, or the node stops. When it
+/// returns the connection is dropped, and hyper ends whatever requests are still on it.
 async fn drive<Io>(house: &House, stream: TlsStream<Io>, guest: Guest, shutdown: CancellationToken)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -113,9 +113,7 @@ where
     // Judged once more as the loop begins, so that no roster slips in between.
     let mut rosters = house.tls.authorities.subscribe();
     rosters.mark_changed();
-    let requests = CancellationToken::new();
-    let _ended_with_the_connection = requests.clone().drop_guard();
-    let builder = builder(limits, identified, http2, Requests(requests));
+    let builder = builder(limits, identified, http2);
     let (io, received) = Counted::new(stream);
     let service = service(house.router.clone(), guest.clone());
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
@@ -170,10 +168,10 @@ async fn wake(rosters: &mut watch::Receiver<Arc<Authorities>>, recheck: &mut Int
 
 /// hyper's settings for one connection. Which protocol it speaks was settled by ALPN, so that HTTP/2 begins
 /// with our own SETTINGS and a client learns at once that it was accepted.
-fn builder(limits: &Limits, identified: bool, http2: bool, requests: Requests) -> auto::Builder<Requests> {
+fn builder(limits: &Limits, identified: bool, http2: bool) -> auto::Builder<TokioExecutor> {
     let Http2Limits { streams, stream_window, connection_window, send_buffer } =
         if identified { limits.http2_identified } else { limits.http2_anonymous };
-    let mut builder = auto::Builder::new(requests);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -230,21 +228,4 @@ fn refusal(request: &Request<Incoming>, error: &IdentityError) -> Response<Body>
     let mut response = Response::new(Body::from(format!("{error}\n")));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response
-}
-
-/// The requests of one connection: they end with it, wherever they are.
-#[derive(Clone)]
-struct Requests(CancellationToken);
-
-impl<F> Executor<F> for Requests
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, request: F) {
-        let ended = self.0.clone();
-        let request = async move {
-            ended.run_until_cancelled(request).await;
-        };
-        tokio::spawn(request.in_current_span());
-    }
 }

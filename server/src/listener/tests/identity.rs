@@ -1,4 +1,4 @@
-//! Who may come in, and who must go (HOSTILE.md 17–21, 24).
+//! Who may come in, and who must go.
 
 use std::sync::atomic::Ordering;
 

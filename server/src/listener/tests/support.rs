@@ -97,16 +97,11 @@ impl World {
 
     fn router(&self) -> Router {
         let (stream, hang) = (self.running.clone(), self.running.clone());
+        let hang = move |body: Body| wait(Running::new(&hang), body);
         Router::new()
             .route("/", get(who).post(who))
             .route("/stream", get(move || async move { tick(Running::new(&stream)) }))
-            .route(
-                "/hang",
-                get(move |body: Body| wait(Running::new(&hang), body)).post(|body: Body| async {
-                    std::future::pending::<()>().await;
-                    drop(body)
-                }),
-            )
+            .route("/hang", get(hang.clone()).post(hang))
     }
 
     /// Who leaves the roster leaves it for every node at once.
@@ -188,9 +183,12 @@ pub(super) fn presenting(mut config: ClientConfig, key: CertifiedKey) -> ClientC
 impl Node {
     /// Shakes hands. In TLS 1.3 a refusal shows only at the first read.
     pub(super) async fn dial(&self, config: ClientConfig) -> io::Result<TlsStream<TcpStream>> {
-        let tcp = TcpStream::connect(self.address).await?;
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+        within(async {
+            let tcp = TcpStream::connect(self.address).await?;
+            let name = ServerName::try_from("127.0.0.1").unwrap();
+            TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+        })
+        .await
     }
 
     /// One request over HTTP/2; the connection lives on in the background while the handle does.

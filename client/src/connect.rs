@@ -1,0 +1,157 @@
+//! From configuration and rosters to a node that answers: nodes are tried in order, and what they know newer of
+//! the roster is taken in, verified, before anything else is asked.
+
+use std::{collections::VecDeque, path::Path};
+
+use tonic::transport::Channel;
+
+use almenara_proto::{limits::MESSAGE_BYTES, name::MemberName, roster::Roster, roster::SignedRoster, wire};
+
+use crate::{
+    context::Context,
+    exit::CliError,
+    rosters::{self, Rosters},
+    rpc::{
+        log_service_client::LogServiceClient, lookup_service_client::LookupServiceClient,
+        roster_service_client::RosterServiceClient,
+    },
+    tls::{self, Clock, Identity, SharedAuthorities},
+};
+
+/// Newer roster versions that one connection may bring: decades of monthly ones; an endless stream ends there.
+const ROSTERS_AHEAD: usize = 1_024;
+
+/// Whom to call, as whom, and whom to believe.
+pub struct Caller {
+    identity: Identity,
+    authorities: SharedAuthorities,
+    clock: Clock,
+    rosters: Rosters,
+    /// Members whose nodes were not tried yet, in order of preference.
+    untried: VecDeque<MemberName>,
+}
+
+/// A node that answered and proved that it is its member's.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Whose node.
+    pub member: MemberName,
+    channel: Channel,
+}
+
+impl Caller {
+    /// Takes up the own leaf and the accepted rosters.
+    ///
+    /// # Errors
+    /// [`CliError`], which names the file or key.
+    pub fn open(context: &Context) -> Result<Self, CliError> {
+        let config = context.config()?;
+        let rosters = context.rosters()?;
+        let chain = read(&config.tls.certificate)?;
+        let key = almenara_certs::read_private(&config.tls.key)?;
+        Ok(Self {
+            identity: Identity::from_pem(&chain, &key)?,
+            authorities: SharedAuthorities::new(rosters::authorities(&rosters.current().roster)?),
+            clock: context.clock.clone(),
+            untried: config.nodes.iter().cloned().collect(),
+            rosters,
+        })
+    }
+
+    /// The roster in force.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.rosters.current().roster
+    }
+
+    /// The next node that answers, with its newer rosters taken in; `failed` is told of those that do not.
+    ///
+    /// # Errors
+    /// [`CliError`], when no node is left: the blame of the last failure.
+    pub async fn next(&mut self, failed: &mut dyn FnMut(&MemberName, &CliError)) -> Result<Node, CliError> {
+        let mut last = None;
+        while let Some(member) = self.untried.pop_front() {
+            match self.call(&member).await {
+                Ok(node) => return Ok(node),
+                Err(error) => {
+                    failed(&member, &error);
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            CliError::unavailable(
+                "no other node is configured: add members to `nodes` in almenara.toml, or try again later",
+            )
+        }))
+    }
+
+    /// Calls the node of one member.
+    ///
+    /// # Errors
+    /// [`CliError`], when it is not on the roster or cannot be reached.
+    pub async fn call(&mut self, member: &MemberName) -> Result<Node, CliError> {
+        let known = self.roster().member(member).ok_or_else(|| {
+            CliError::usage(format!(
+                "{member}, whose node is to be asked, is not on roster version {}",
+                self.roster().version
+            ))
+        })?;
+        let channel =
+            tls::connect(&known.grpc, member.as_str(), &self.identity, &self.authorities, &self.clock)
+                .await?;
+        let node = Node { member: member.clone(), channel };
+        self.refresh(&node).await?;
+        Ok(node)
+    }
+
+    /// Takes in the versions that this node knows and we do not. Two ends agree on the roster first: until they
+    /// do, nothing restricted flows (PROTOCOL.md §8).
+    async fn refresh(&mut self, node: &Node) -> Result<(), CliError> {
+        let mut client =
+            RosterServiceClient::new(node.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let from_version = self.roster().version;
+        let status = |status| node.error(status);
+        let mut offered =
+            client.get(wire::GetRosterRequest { from_version }).await.map_err(status)?.into_inner();
+        let mut taken = 0;
+        while let Some(wire) = offered.message().await.map_err(status)? {
+            taken += 1;
+            if taken > ROSTERS_AHEAD {
+                return Err(CliError::misbehaved(format!("{} sends rosters without end", node.member)));
+            }
+            let offered = SignedRoster::from_wire(wire).map_err(|void| {
+                CliError::misbehaved(format!("{} sends a roster that is none: {void}", node.member))
+            })?;
+            self.rosters.accept(offered).map_err(|error| CliError::from(error).at(&node.member))?;
+        }
+        if self.roster().version > from_version {
+            self.authorities.replace(rosters::authorities(self.roster())?);
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    /// Its logs.
+    #[must_use]
+    pub fn logs(&self) -> LogServiceClient<Channel> {
+        LogServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// Its verdicts.
+    #[must_use]
+    pub fn lookups(&self) -> LookupServiceClient<Channel> {
+        LookupServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// What it answered instead of an answer, with blame.
+    #[must_use]
+    pub fn error(&self, status: tonic::Status) -> CliError {
+        CliError::from(status).at(&self.member)
+    }
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|error| CliError::file(path, &error))
+}

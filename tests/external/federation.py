@@ -1,0 +1,131 @@
+"""Two nodes on this machine, made by the commands of the README."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+# A command on files takes milliseconds; one over the network is given up after this many seconds.
+PATIENCE = 120
+
+
+class Federation:
+    """The homes `th` and `nl` with their nodes, and whatever else the README makes beside them."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {port: free_port() for port in ("7443", "7444")}
+        self.nodes: dict[str, subprocess.Popen] = {}
+        path = os.pathsep.join([str(binaries), os.environ["PATH"]])
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("ALMENARA")}
+        self.environment = {**clean, "PATH": path, "NO_COLOR": "1"}
+
+    def follow(self, part: str) -> list[str]:
+        """Runs the commands of one part of the README, and answers them."""
+        commands = [self.with_ports(command) for command in commands_of(part)]
+        for command in commands:
+            if command.endswith(" &"):
+                self.start(command.removesuffix(" &"))
+            else:
+                self.shell(command)
+        return commands
+
+    def with_ports(self, command: str) -> str:
+        for written, free in self.ports.items():
+            command = command.replace(f":{written}", f":{free}")
+        return command
+
+    def start(self, command: str) -> None:
+        """Starts `almenarad --home NAME run` and waits until it answers."""
+        words = shlex.split(command)
+        home = words[words.index("--home") + 1]
+        with open(self.folder / f"{home}.log", "ab") as log:
+            self.nodes[home] = subprocess.Popen(
+                words, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )
+        self.wait(f"the node in {home} answers", lambda: self.status(home) is not None)
+
+    def restart(self, home: str) -> None:
+        self.start(f"almenarad --home {home} run")
+
+    def kill(self, home: str) -> None:
+        """As a power cut or the kernel would: no time for anything."""
+        node = self.nodes.pop(home)
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+
+    def stop(self) -> None:
+        for node in self.nodes.values():
+            node.terminate()
+        for node in self.nodes.values():
+            try:
+                node.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                node.kill()
+                node.wait()
+        self.nodes.clear()
+
+    def shell(self, command: str) -> str:
+        """What a command printed.
+
+        Raises subprocess.CalledProcessError with its words, when it fails."""
+        done = self.run(["bash", "-euo", "pipefail", "-c", command])
+        if done.returncode != 0:
+            raise subprocess.CalledProcessError(
+                done.returncode, command, f"`{command}` ended with {done.returncode}: {done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def run(self, words: list[str]) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            words, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=PATIENCE,
+        )
+
+    def begin(self, command: str) -> subprocess.Popen:
+        """Starts a command and does not wait for it."""
+        return subprocess.Popen(
+            shlex.split(command), cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+
+    def status(self, home: str) -> dict[str, int] | None:
+        """How many entries of each log a node holds; nothing while it does not answer."""
+        done = self.run(["almenarad", "--home", home, "status", "--json"])
+        if done.returncode != 0:
+            return None
+        return {log["origin"]: log["size"] or 0 for log in json.loads(done.stdout)}
+
+    def size(self, home: str, origin: str) -> int:
+        return (self.status(home) or {}).get(origin, 0)
+
+    def wait(self, sentence: str, holds, seconds: float = 60) -> None:
+        """Waits until `holds()`.
+
+        Raises TimeoutError after so many seconds."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                raise TimeoutError(f"not within {seconds} s: {sentence}")
+            time.sleep(0.02)
+
+
+def commands_of(part: str) -> list[str]:
+    """The commands in the README's block that follows `<!-- checked: PART -->`, one a line, without comments."""
+    found = re.search(rf"<!-- checked: {part} -->\s*```sh\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found, f"README.md has no block `checked: {part}`"
+    whole_lines = found[1].replace("\\\n", " ").splitlines()
+    lines = (re.sub(r"\s+#\s.*$", "", line).strip() for line in whole_lines)
+    return [re.sub(r"\s+", " ", line) for line in lines if line and not line.startswith("#")]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
