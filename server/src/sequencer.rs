@@ -29,7 +29,7 @@ use almenara_proto::{
 use crate::{
     clock::Clock,
     heads::{Head, Heads},
-    ingest::{Admitted, Job, Outcome, Refusal, ReplicaPage},
+    ingest::{Admitted, Job, Outcome, Refusal, ReplicaPage, Room},
     rosters::SharedRosters,
     store::{
         LogId, Place, Store, StoreError,
@@ -84,10 +84,17 @@ pub struct Sequencer {
     tombstones: HashSet<[u8; 32]>,
 }
 
+/// An item for the own log, the room that it takes, and who waits for the answer.
+type Publication = (Admitted, Room, oneshot::Sender<Outcome>);
+
 /// What was accepted in a group, waiting for the commit.
 struct Accepted {
     index: u64,
+    /// It was in this group already.
+    repeated: bool,
     reply: oneshot::Sender<Outcome>,
+    /// Until the answer.
+    _room: Room,
 }
 
 impl Sequencer {
@@ -190,7 +197,7 @@ impl Sequencer {
         let mut pages = Vec::new();
         for job in group {
             match job {
-                Job::Publish(item, reply) => publications.push((*item, reply)),
+                Job::Publish(item, room, reply) => publications.push((*item, room, reply)),
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
             }
         }
@@ -260,9 +267,9 @@ impl Sequencer {
         };
         let draft = self.own_draft()?;
         let mut prover = Prover::new(draft.edge.size(), tiles).map_err(damaged)?;
-        for Accepted { index, reply } in accepted {
+        for Accepted { index, repeated, reply, .. } in accepted {
             let inclusion = prover.inclusion(index).map_err(damaged)?;
-            drop(reply.send(Ok(receipt(index, &inclusion, &draft.checkpoint, false))));
+            drop(reply.send(Ok(receipt(index, &inclusion, &draft.checkpoint, repeated))));
         }
         Ok(())
     }
@@ -270,7 +277,7 @@ impl Sequencer {
     /// Judges publications in order, each with all before it.
     async fn judge(
         &self,
-        publications: Vec<(Admitted, oneshot::Sender<Outcome>)>,
+        publications: Vec<Publication>,
         accepted: &mut Vec<Accepted>,
         usage: &mut Vec<Usage>,
     ) -> Result<(Draft, Collected), StoreError> {
@@ -278,21 +285,30 @@ impl Sequencer {
         let mut collected = Collected::default();
         let mut standing = self.standing(&publications).await?;
         let today = (self.clock)() / 86_400;
-        for (item, reply) in publications {
-            let refused = match self.judge_one(&draft, &collected, &standing, &item, today, usage).await? {
-                Err(refusal) if refusal.code == RefusalCode::Seq => match self.repeated(&item).await? {
-                    Some(receipt) => Ok(Some(receipt)),
-                    None => Err(refusal),
-                },
-                other => other.map(|()| None),
+        for (item, room, reply) in publications {
+            let judged = self.judge_one(&draft, &collected, &standing, &item, today, usage).await?;
+            // What is in the log cannot come once more, but for revocations: those may be as often as they like.
+            let may_be_known = match &judged {
+                Ok(()) => matches!(item.entry.entry(), LogEntry::KeyRevocation(_)),
+                Err(refusal) => matches!(refusal.code, RefusalCode::Seq | RefusalCode::Key),
             };
-            match refused {
-                Ok(None) => {
+            if may_be_known {
+                let id = item.entry.entry().id();
+                if let Some(known) = collected.entries.iter().find(|known| known.id == id) {
+                    accepted.push(Accepted { index: known.index, repeated: true, reply, _room: room });
+                    continue;
+                }
+                if let Some(receipt) = self.repeated(&id).await? {
+                    drop(reply.send(Ok(receipt)));
+                    continue;
+                }
+            }
+            match judged {
+                Ok(()) => {
                     let index =
                         self.take(&mut draft, &mut collected, &mut standing, item, today, usage).await?;
-                    accepted.push(Accepted { index, reply });
+                    accepted.push(Accepted { index, repeated: false, reply, _room: room });
                 }
-                Ok(Some(receipt)) => drop(reply.send(Ok(receipt))),
                 Err(refusal) => drop(reply.send(Err(refusal))),
             }
         }
@@ -302,10 +318,10 @@ impl Sequencer {
     /// The member's reports on the indicators that this group reports, as they stand in the store.
     async fn standing(
         &self,
-        publications: &[(Admitted, oneshot::Sender<Outcome>)],
+        publications: &[Publication],
     ) -> Result<Standing, StoreError> {
         let mut keys: Vec<u64> =
-            publications.iter().flat_map(|(item, _)| &item.reports).map(|report| report.key).collect();
+            publications.iter().flat_map(|(item, ..)| &item.reports).map(|report| report.key).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut places = self.store.places(&keys).await?;
@@ -480,8 +496,8 @@ impl Sequencer {
     }
 
     /// The first receipt of an item that is in the log already.
-    async fn repeated(&self, item: &Admitted) -> Result<Option<wire::Receipt>, StoreError> {
-        let Some(index) = self.store.find(self.own_log, &item.entry.entry().id()).await? else {
+    async fn repeated(&self, id: &Hash) -> Result<Option<wire::Receipt>, StoreError> {
+        let Some(index) = self.store.find(self.own_log, id).await? else {
             return Ok(None);
         };
         let draft = self.own_draft()?;
@@ -781,7 +797,7 @@ fn read_size(note: &Bytes) -> Option<u64> {
 fn weight(jobs: &[Job]) -> usize {
     jobs.iter()
         .map(|job| match job {
-            Job::Publish(item, _) => item.statements.len(),
+            Job::Publish(item, ..) => item.statements.len(),
             Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
         })
         .sum()
