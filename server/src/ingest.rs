@@ -168,8 +168,10 @@ impl ReplicaPage {
 fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
     let counted = entry.outcome.ok();
     let (open, statements, leaf_hashes) = match entry.batch {
-        Some(batch) => {
+        Some(mut batch) => {
             let count = batch.header.content.count;
+            // A void statement counts for nothing and may have any size: its leaf hash is what stays of it.
+            batch.leaves.retain(|leaf| leaf.statement.is_ok());
             let whole = batch.leaves.len() == count as usize;
             (is_open(&batch.leaves, count), statements(batch.leaves), batch.leaf_hashes.filter(|_| !whole))
         }

@@ -14,13 +14,14 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use almenara_proto::{
-    checkpoint::SignedCheckpoint,
+    checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
     indicator::Indicator,
     keys::{PublicKey, SigningKey},
     log::LogEntry,
     merkle::{self, Hash},
     name::MemberName,
     prefix::{CheckedEntry, Prefix},
+    release::Release,
     statement::{Claim, Statement},
     tile::{Edge, Prover, TileId, edge_tiles},
     wire::{self, RefusalCode},
@@ -138,23 +139,41 @@ impl Sequencer {
             }
             let prefix = Prefix::restore(&federation, member.clone(), stored.tree, stored.keys)
                 .map_err(|error| damaged(error.to_string()))?;
-            let signed_size = if stored.checkpoint.is_empty() {
-                0
-            } else {
-                read_size(&stored.checkpoint).ok_or_else(|| damaged(format!("the checkpoint of {member}")))?
-            };
+            let checkpoint = self.reopen(&member, &stored.checkpoint);
+            let signed_size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+            let own = Checkpoint { origin: origin_of(member.as_str()), size: stored.size, root: edge.root() };
+            if member == self.own.member && !stored.checkpoint.is_empty() && checkpoint != Some(own) {
+                return Err(damaged(format!(
+                    "the checkpoint of {member} does not fit its entries; restore this node from a backup, and do \
+                     not sign with it before"
+                )));
+            }
             let draft = Draft {
                 log: stored.log,
                 prefix,
                 edge,
                 edge_tiles,
                 signed_size,
-                checkpoint: stored.checkpoint,
+                checkpoint: if checkpoint.is_some() { stored.checkpoint } else { Bytes::new() },
             };
             self.heads.publish(draft.head());
             self.logs.insert(member, draft);
         }
         Ok(())
+    }
+
+    /// A stored note, if it still is what one of the member's log keys signed. Without it a replica serves nothing
+    /// until its origin's next one comes.
+    fn reopen(&self, member: &MemberName, note: &Bytes) -> Option<Checkpoint> {
+        let accepted = self.rosters.current();
+        let origin = origin_of(member.as_str());
+        let segments = accepted.roster.member(member).map_or(&[][..], |member| &member.segments);
+        let opened =
+            segments.iter().find_map(|s| SignedCheckpoint::open(note, &origin, &s.log_key.0).ok());
+        if opened.is_none() && !note.is_empty() {
+            tracing::warn!(%member, "the stored checkpoint does not hold: it is not served");
+        }
+        opened.map(|opened| opened.checkpoint().clone())
     }
 
     /// The empty log has a checkpoint too, so that a reader can tell an empty log from no answer.
@@ -386,7 +405,21 @@ impl Sequencer {
                 Ok(Refusal::of_leaves(leaves).map_or(Ok(()), Err))
             }
             LogEntry::Withdrawal(signed) => self.targets_exist(&signed.content.targets, collected).await,
+            LogEntry::KeyGrant(signed) => Ok(self.unused_elsewhere(&signed.content.key)),
             _ => Ok(Ok(())),
+        }
+    }
+
+    /// A key has one holder (PROTOCOL.md §2), as far as this node knows the logs of others.
+    fn unused_elsewhere(&self, key: &PublicKey) -> Result<(), Refusal> {
+        let holder =
+            self.logs.iter().find(|(member, log)| **member != self.own.member && log.prefix.key(key).is_some());
+        match holder {
+            None => Ok(()),
+            Some((member, _)) => Err(Refusal::new(
+                RefusalCode::Key,
+                format!("{member} granted {key} to a desk of its own: make a new key"),
+            )),
         }
     }
 
@@ -654,10 +687,10 @@ impl Sequencer {
             collected.leaves.push(entry.leaf);
             collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
             if let Some(LogEntry::Withdrawal(signed)) = &entry.counted {
-                for (target, leaf) in &signed.content.targets {
-                    let place = Place::new(draft.log, *target, *leaf).map_err(|error| error.to_string())?;
-                    collected.withdrawn.push((place, entry.new.index));
-                }
+                // A leaf beyond any batch is none, and ends nothing: it must not stop what comes after it.
+                let places = signed.content.targets.iter();
+                let places = places.filter_map(|(target, leaf)| Place::new(draft.log, *target, *leaf).ok());
+                collected.withdrawn.extend(places.map(|place| (place, entry.new.index)));
             }
             collected.entries.push(entry.new);
         }
@@ -723,7 +756,7 @@ impl Standing {
                 .filter(|(_, statement)| statement.report().is_some() && statement.indicator == new.indicator)
                 .max_by_key(|(place, _)| *place);
             if let Some(((entry, leaf), current)) = current
-                && current.release != new.release
+                && !same_audience(&current.release, &new.release)
             {
                 let why = format!(
                     "the current report on this indicator ({entry}.{leaf}) has another audience: withdraw that first"
@@ -753,6 +786,11 @@ impl Standing {
             reports.retain(|report| targets.binary_search(&report.place).is_err());
         }
     }
+}
+
+/// What may be done with a statement (PAP) is not whom it is for.
+fn same_audience(a: &Release, b: &Release) -> bool {
+    a.tlp == b.tlp && a.to == b.to && a.not_to == b.not_to
 }
 
 /// The key whose life an entry changes.
@@ -787,11 +825,6 @@ fn receipt(index: u64, inclusion: &[Hash], checkpoint: &Bytes, repeated: bool) -
         checkpoint: checkpoint.clone(),
         repeated,
     }
-}
-
-/// The size line of a stored note. Its signature was checked when it came, or is our own.
-fn read_size(note: &Bytes) -> Option<u64> {
-    std::str::from_utf8(note).ok()?.lines().nth(1)?.parse().ok()
 }
 
 fn weight(jobs: &[Job]) -> usize {

@@ -76,12 +76,13 @@ async fn withdraw(desk: &Desk, model: &mut Member, numbers: &mut Numbers) -> Res
     Ok(())
 }
 
-/// What the verdict on a domain must say of each statement: the latest of a member that is not withdrawn counts.
+/// What the verdict on a domain must say of each statement: the latest of a member counts unless it is withdrawn,
+/// and then none does.
 fn expected(models: &[Member], about: u64) -> BTreeMap<String, Counted> {
     let mut expected = BTreeMap::new();
     for (model, (name, _)) in models.iter().zip(TWO) {
         let said = || model.said.iter().filter(|(domain, ..)| *domain == about);
-        let current = said().filter(|(.., withdrawn)| !withdrawn).map(|(_, place, _)| *place).max();
+        let current = said().map(|(_, place, _)| *place).max();
         for (_, place, withdrawn) in said() {
             let counted = match (withdrawn, Some(*place) == current) {
                 (true, _) => Counted::Withdrawn,
