@@ -524,9 +524,11 @@ fn refused_leaves(
         if overridden.binary_search(&leaf.index).is_ok() {
             continue;
         }
-        if statement.report().is_some()
-            && let Some(protected) = safeguards.protects(indicator)
-        {
+        let protected = statement.report().and_then(|report| match report.include_subdomains {
+            true => safeguards.protects_with_subdomains(indicator),
+            false => safeguards.protects(indicator),
+        });
+        if let Some(protected) = protected {
             let list = protected.list;
             refused.push((
                 leaf.index,
