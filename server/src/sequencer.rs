@@ -17,7 +17,7 @@ use almenara_proto::{
     checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
     indicator::Indicator,
     keys::{PublicKey, SigningKey},
-    log::LogEntry,
+    log::{KeyRevocation, LogEntry},
     merkle::{self, Hash},
     name::MemberName,
     prefix::{CheckedEntry, Prefix},
@@ -35,7 +35,7 @@ use crate::{
     store::{
         LogId, Place, Store, StoreError,
         read::StoredEntry,
-        write::{Append, NewEntry, Tombstone, Usage},
+        write::{Append, NewEntry, Revocation, Tombstone, Usage},
     },
 };
 
@@ -83,6 +83,8 @@ pub struct Sequencer {
     logs: BTreeMap<MemberName, Draft>,
     usage: HashMap<String, Usage>,
     tombstones: HashSet<[u8; 32]>,
+    /// Of each member's keys, from the logs of others; applied to every prefix that is published.
+    revocations: HashMap<String, BTreeMap<PublicKey, u64>>,
 }
 
 /// An item for the own log, the room that it takes, and who waits for the answer.
@@ -114,8 +116,20 @@ impl Sequencer {
         let own_log = store.add_log(own.member.as_str()).await?;
         let usage = store.usage().await?.into_iter().map(|usage| (usage.publisher.clone(), usage)).collect();
         let tombstones = store.tombstone_tags().await?.into_iter().collect();
-        let mut sequencer =
-            Self { store, heads, rosters, clock, own, own_log, logs: BTreeMap::new(), usage, tombstones };
+        let revocations = store.revocations().await?;
+        let mut sequencer = Self {
+            store,
+            heads,
+            rosters,
+            clock,
+            own,
+            own_log,
+            logs: BTreeMap::new(),
+            usage,
+            tombstones,
+            revocations: HashMap::new(),
+        };
+        sequencer.learn(&revocations);
         sequencer.load().await?;
         if sequencer.own_draft()?.checkpoint.is_empty() {
             sequencer.sign_empty().await?;
@@ -156,10 +170,17 @@ impl Sequencer {
                 signed_size,
                 checkpoint: if checkpoint.is_some() { stored.checkpoint } else { Bytes::new() },
             };
-            self.heads.publish(draft.head());
-            self.logs.insert(member, draft);
+            self.put(draft);
         }
         Ok(())
+    }
+
+    fn learn(&mut self, revocations: &[Revocation]) {
+        for revocation in revocations {
+            let keys = self.revocations.entry(revocation.member.clone()).or_default();
+            let since = keys.entry(revocation.key).or_insert(revocation.since);
+            *since = revocation.since.min(*since);
+        }
     }
 
     /// A stored note, if it still is what one of the member's log keys signed. Without it a replica serves nothing
@@ -266,11 +287,23 @@ impl Sequencer {
         self.tombstones.extend(appends.iter().flat_map(|append| &append.tombstones).map(|stone| stone.tag));
         self.usage.extend(usage.into_iter().map(|usage| (usage.publisher.clone(), usage)));
         drafts.into_iter().for_each(|draft| self.put(draft));
+        for append in &appends {
+            self.learn(&append.revocations);
+            for revocation in &append.revocations {
+                let of = self.logs.values().find(|log| log.prefix.member().as_str() == revocation.member);
+                if let Some(draft) = of.cloned() {
+                    self.put(draft);
+                }
+            }
+        }
         answered.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
         self.answer(accepted, &proof_tiles)
     }
 
-    fn put(&mut self, draft: Draft) {
+    fn put(&mut self, mut draft: Draft) {
+        for (key, since) in self.revocations.get(draft.prefix.member().as_str()).into_iter().flatten() {
+            draft.prefix.revoke(key, *since);
+        }
         self.heads.publish(draft.head());
         self.logs.insert(draft.prefix.member().clone(), draft);
     }
@@ -460,7 +493,7 @@ impl Sequencer {
         for report in &item.reports {
             let Some(statement) = item.statement(report.leaf) else { continue };
             let tag = self.tag(&statement.indicator);
-            let fresh = collected.tombstones.iter().rev().find(|stone| stone.tag == tag);
+            let fresh = collected.tombstones.get(&tag);
             if fresh.is_some() || self.tombstones.contains(&tag) {
                 hits.push((report.leaf, statement, tag, fresh.cloned()));
             }
@@ -601,7 +634,7 @@ impl Sequencer {
                 && statement.report().is_some()
             {
                 let tag = self.tag(&statement.indicator);
-                collected.tombstones.push(Tombstone { tag, entry: index, withdrawal });
+                collected.tombstones.insert(tag, Tombstone { tag, entry: index, withdrawal });
             }
         }
         standing.remove(targets);
@@ -623,6 +656,9 @@ impl Sequencer {
         let appended = draft.prefix.append_checked(&bytes, Ok(entry), &self.rosters.current().roster);
         collected.leaves.push(appended.leaf);
         collected.keys.extend(key);
+        if let Ok(entry) = &appended.outcome {
+            collected.learn(&self.own.member, entry);
+        }
         collected.entries.push(NewEntry {
             index: appended.index,
             bytes,
@@ -662,7 +698,8 @@ impl Sequencer {
             tiles,
             keys,
             withdrawn: collected.withdrawn,
-            tombstones: collected.tombstones,
+            tombstones: collected.tombstones.into_values().collect(),
+            revocations: collected.revocations,
         })
     }
 
@@ -686,6 +723,9 @@ impl Sequencer {
         for entry in page.entries {
             collected.leaves.push(entry.leaf);
             collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
+            if let Some(counted) = &entry.counted {
+                collected.learn(&member, counted);
+            }
             if let Some(LogEntry::Withdrawal(signed)) = &entry.counted {
                 // A leaf beyond any batch is none, and ends nothing: it must not stop what comes after it.
                 let places = signed.content.targets.iter();
@@ -728,7 +768,25 @@ struct Collected {
     leaves: Vec<Hash>,
     keys: HashSet<PublicKey>,
     withdrawn: Vec<(Place, u64)>,
-    tombstones: Vec<Tombstone>,
+    /// By tag: the latest counts, and PostgreSQL takes a row only once in a statement.
+    tombstones: HashMap<[u8; 32], Tombstone>,
+    revocations: Vec<Revocation>,
+}
+
+impl Collected {
+    /// Keeps a revocation of a key whose log is another one; of several the least.
+    fn learn(&mut self, log: &MemberName, entry: &LogEntry) {
+        let LogEntry::KeyRevocation(signed) = entry else { return };
+        let KeyRevocation { member, key, since_index, .. } = &signed.content;
+        if member == log {
+            return;
+        }
+        let (member, since) = (member.to_string(), *since_index);
+        match self.revocations.iter_mut().find(|known| known.member == member && known.key == *key) {
+            Some(known) => known.since = since.min(known.since),
+            None => self.revocations.push(Revocation { member, key: *key, since }),
+        }
+    }
 }
 
 /// Reports of the member that are not withdrawn, by index key: from the store, and from the group so far.

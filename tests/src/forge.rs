@@ -74,6 +74,7 @@ impl Cluster {
             keys: prefix.keys().collect(),
             withdrawn: Vec::new(),
             tombstones: Vec::new(),
+            revocations: Vec::new(),
         };
         store.commit(&[append], &[]).await?;
         store.close().await;
