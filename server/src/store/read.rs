@@ -15,7 +15,7 @@ use almenara_proto::{
 
 use super::{
     LogId, Place, Store, StoreError, json_numbers,
-    write::{CHUNK, Usage, decode_chunk, id_prefix, signed},
+    write::{CHUNK, Revocation, Usage, decode_chunk, id_prefix, signed},
 };
 
 /// A log's head as it was committed.
@@ -125,6 +125,26 @@ impl Store {
                     publisher: row.try_get(0)?,
                     day: unsigned(row.try_get(1)?),
                     statements: unsigned(row.try_get(2)?),
+                })
+            })
+            .collect()
+    }
+
+    /// What the logs of others say of each member's keys.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        sqlx::query("SELECT member, public_key, since FROM revocations")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                let key: Vec<u8> = row.try_get(1)?;
+                Ok(Revocation {
+                    member: row.try_get(0)?,
+                    key: PublicKey(key.try_into().map_err(|_| damaged("key")(&"32 bytes are expected"))?),
+                    since: unsigned(row.try_get(2)?),
                 })
             })
             .collect()

@@ -63,6 +63,12 @@ const STEPS: &[&[&str]] = &[&[
         publisher TEXT NOT NULL PRIMARY KEY,
         day BIGINT NOT NULL,
         statements BIGINT NOT NULL)",
+    // Of keys of one member, in the logs of others: a seized node cannot suppress them.
+    "CREATE TABLE revocations (
+        member TEXT NOT NULL,
+        public_key {blob} NOT NULL,
+        since BIGINT NOT NULL,
+        PRIMARY KEY (member, public_key)){clustered}",
 ]];
 
 /// Brings the tables to the newest step.

@@ -3,7 +3,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use sqlx::{Any, AssertSqlSafe, Transaction, any::AnyArguments, query::Query};
 
-use almenara_proto::{merkle::Hash, prefix::KeptKey, tile::TileId};
+use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, tile::TileId};
 
 use super::{Dialect, LogId, Place, Store, StoreError};
 
@@ -31,8 +31,10 @@ pub struct Append {
     pub keys: Vec<KeptKey>,
     /// Places that ended, and the withdrawal's index.
     pub withdrawn: Vec<(Place, u64)>,
-    /// Of this member's own withdrawals.
+    /// Of this member's own withdrawals, each tag once.
     pub tombstones: Vec<Tombstone>,
+    /// Of keys of other members than the log's, each key once.
+    pub revocations: Vec<Revocation>,
 }
 
 /// One entry and what came with it.
@@ -63,6 +65,17 @@ pub struct Tombstone {
     pub entry: u64,
     /// The withdrawal's id.
     pub withdrawal: Hash,
+}
+
+/// A key of a member that another member's log says is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whose key.
+    pub member: String,
+    /// The key.
+    pub key: PublicKey,
+    /// Entries of the member's log at or above it do not count.
+    pub since: u64,
 }
 
 /// How much of its day's quota a publisher used.
@@ -222,6 +235,20 @@ impl Store {
             &append.tombstones,
             |query, stone| {
                 query.bind(stone.tag.to_vec()).bind(signed(stone.entry)).bind(stone.withdrawal.0.to_vec())
+            },
+        )
+        .await?;
+        insert(
+            transaction,
+            "INSERT INTO revocations (member, public_key, since) VALUES ",
+            3,
+            " ON CONFLICT (member, public_key) DO UPDATE SET since = \
+             CASE WHEN excluded.since < revocations.since THEN excluded.since ELSE revocations.since END",
+            &append.revocations,
+            |query, revocation| {
+                // Anybody may name any number here; no log comes near 2⁶³ entries.
+                let since = i64::try_from(revocation.since).unwrap_or(i64::MAX);
+                query.bind(revocation.member.clone()).bind(revocation.key.0.to_vec()).bind(since)
             },
         )
         .await
