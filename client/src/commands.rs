@@ -11,6 +11,8 @@ mod handling;
 mod held;
 mod lists;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub mod completions;
 pub mod dispute;

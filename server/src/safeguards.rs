@@ -21,7 +21,7 @@
 //!   that one customer's deposit at an exchange can be reported although its hot wallet cannot.
 //! - **Patterns** (`regex`, `substring`) search in the value, as in MISP. A pattern for phone numbers has to match a
 //!   whole number, with or without the trunk prefix that E.164 leaves out: the published list of unassigned numbers
-//!   has an alternative `|08|09|10|11` by mistake, which would protect every second number of the world.
+//!   has an alternative `|08|09|10|11` by mistake, which would protect every fourth number of the world.
 //!
 //! Everything is compared in canonical form and lowercase. What cannot be a canonical value of any kind that the
 //! list speaks about (`com`: a suffix is refused at admission anyway) is counted as idle, never silently.

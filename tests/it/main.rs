@@ -1,5 +1,6 @@
 //! Whole nodes over real mTLS. One binary, since each links everything.
 
+mod desk;
 mod at_rest;
 mod audience;
 mod authority;

@@ -66,11 +66,10 @@ impl Loading {
         let entry = entry.trim();
         let mut used = false;
         // A bare name in a list for URLs protects the name: that is what a URL without a path reports.
-        if kinds.contains(&Kind::Domain) || kinds.contains(&Kind::Url) {
-            if let Some((name, below)) = names::read(entry) {
-                self.names.insert(&name, below, list);
-                used = true;
-            }
+        let speaks_of_names = kinds.contains(&Kind::Domain) || kinds.contains(&Kind::Url);
+        if let Some((name, below)) = names::read(entry).filter(|_| speaks_of_names) {
+            self.names.insert(&name, below, list);
+            used = true;
         }
         for &kind in kinds.iter().filter(|kind| **kind != Kind::Domain) {
             let key = match kind {

@@ -331,6 +331,11 @@ proptest! {
             prop_assert_eq!(s.protects(&indicator).is_some(), slow, "{} in {:?}", name, entries);
         }
     }
+}
+
+proptest! {
+    // Each case may compile a pattern for every kind.
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn no_list_and_no_indicator_makes_it_panic(
