@@ -15,6 +15,7 @@ mod relay;
 mod release;
 mod replication;
 mod retry;
+mod safeguards;
 mod wire;
 mod withdrawal;
 

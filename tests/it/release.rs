@@ -21,10 +21,13 @@ use crate::THREE;
 
 const NGO: &str = "ngo.nl.example";
 
+/// TLP, `to`, `not_to`, and who may have it.
+type Said = (Option<Tlp>, &'static [&'static str], &'static [&'static str], &'static str);
+
 /// What the police said, and who may have it: node, staff and consumer of the ngo (`n`, `s`, `c`), the same of
 /// the bank (`N`, `S`, `C`), an auditor (`a`), the police's own consumer (`o`).
 #[rustfmt::skip]
-const SAID: [(Option<Tlp>, &[&str], &[&str], &str); 14] = [
+const SAID: [Said; 14] = [
     (Some(Tlp::Clear), &[], &[], "nscNSCao"),
     (Some(Tlp::Green), &[], &[], "nscNSCo"),
     (Some(Tlp::Green), &[], &["jurisdiction:US"], "nsco"),

@@ -71,6 +71,8 @@ pub struct Setup {
     pub lookups_per_minute: u64,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Values that nobody reports by accident.
+    pub safeguards: Safeguards,
 }
 
 impl Default for Setup {
@@ -80,6 +82,7 @@ impl Default for Setup {
             statements_per_day: 100_000_000,
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
+            safeguards: Safeguards::none(),
         }
     }
 }
@@ -214,7 +217,7 @@ impl Cluster {
             log_key: home.log_key.clone(),
             tombstone_key: [7; 32],
             identity: self.identity(member, Role::Node, "node-1")?,
-            safeguards: Safeguards::none(),
+            safeguards: self.setup.safeguards.clone(),
             statements_per_day: self.setup.statements_per_day,
             lookups_per_minute: self.setup.lookups_per_minute,
             consumers: self.setup.consumers.clone(),

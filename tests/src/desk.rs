@@ -10,7 +10,7 @@ use almenara_proto::{
     indicator::{Indicator, Kind},
     keys::{Context, PublicKey, SigningKey},
     limits::MESSAGE_BYTES,
-    log::{Body as _, Signed, Withdrawal, WithdrawalReason},
+    log::{Body as _, Override, Signed, Withdrawal, WithdrawalReason},
     merkle::{self, Hash},
     name::{MemberName, Publisher},
     release::{Pap, Release, Tlp},
@@ -96,6 +96,25 @@ impl Desk {
             second_key: None,
         };
         Ok(Signed::sign(withdrawal, &self.key))
+    }
+
+    /// Another desk's batch, with this desk's override for some of its leaves.
+    ///
+    /// # Errors
+    /// When the publisher's name holds no member.
+    pub fn override_for(&self, batch: &SignedBatch, leaves: &[u32]) -> Result<wire::publish_request::Item> {
+        let with = Override {
+            federation: FEDERATION.into(),
+            member: self.publisher.member().parse()?,
+            publisher: self.publisher.clone(),
+            key: PublicKey::of(&self.key),
+            batch_id: batch.header.id(),
+            leaves: leaves.to_vec(),
+            reason: "seen by two".into(),
+        };
+        let signed = Signed::sign(with, &self.key).to_wire();
+        let batch = wire::SubmittedBatch { r#override: Some(signed), ..batch.to_wire() };
+        Ok(wire::publish_request::Item::Batch(batch))
     }
 
     /// Submits one item.
