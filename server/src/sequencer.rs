@@ -594,7 +594,7 @@ impl Sequencer {
                     self.used(&publisher, today, usage).saturating_add(u64::from(signed.content.count));
                 usage.retain(|usage| usage.publisher != publisher);
                 usage.push(Usage { publisher, day: today, statements });
-                standing.add(signed.content.publisher.as_str().into(), index, &item);
+                standing.add(&signed.content.publisher.as_str().into(), index, &item);
             }
             LogEntry::Withdrawal(signed) => {
                 let id = signed.id();
@@ -823,14 +823,14 @@ impl Standing {
         conflicts
     }
 
-    fn add(&mut self, publisher: Arc<str>, index: u64, item: &Admitted) {
+    fn add(&mut self, publisher: &Arc<str>, index: u64, item: &Admitted) {
         // Reports ascend by leaf, as the statements do.
         let mut statements = item.statements.iter();
         for report in &item.reports {
             if let Some((_, bytes, _)) = statements.find(|(leaf, ..)| *leaf == report.leaf) {
                 self.0.entry(report.key).or_default().push(StandingReport {
                     place: (index, report.leaf),
-                    publisher: Arc::clone(&publisher),
+                    publisher: Arc::clone(publisher),
                     bytes: bytes.clone(),
                 });
             }
