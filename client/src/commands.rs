@@ -9,8 +9,11 @@ use crate::{
 mod desk;
 mod handling;
 mod held;
+mod list_args;
 mod lists;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub mod completions;
 pub mod dispute;

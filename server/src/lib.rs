@@ -30,3 +30,4 @@ pub mod context;
 pub mod home;
 pub mod keys;
 pub mod logging;
+pub mod demo;

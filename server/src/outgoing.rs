@@ -188,7 +188,11 @@ impl Outgoing {
                 reader.filter.wants(&statement).then(|| passed.into_inner())
             })
             .collect();
-        let leaves = self.leaf_hashes(head.log, entry.index, &header, &held).await?;
+        let Some(leaves) = self.leaf_hashes(head.log, entry.index, &header, &held).await? else {
+            // Whoever sent this entry kept back what proves a part of it: others may have it.
+            let nothing = Disclosure { not_here: vec![(0, count)], ..Disclosure::nothing() };
+            return Ok(Some(nothing.into_wire(count)));
+        };
         Ok(Some(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count)))
     }
 
@@ -206,15 +210,12 @@ impl Outgoing {
         entry: u64,
         header: &BatchHeader,
         held: &[(u32, Bytes)],
-    ) -> Result<Vec<Hash>, StoreError> {
+    ) -> Result<Option<Vec<Hash>>, StoreError> {
         if held.len() == header.count as usize {
             let origin = header.origin_hash();
-            return Ok(held.iter().map(|(_, bytes)| statement_id(&origin, bytes)).collect());
+            return Ok(Some(held.iter().map(|(_, bytes)| statement_id(&origin, bytes)).collect()));
         }
-        self.store.leaf_hashes(log, entry).await?.ok_or_else(|| StoreError::Damaged {
-            what: "batch",
-            why: format!("entry {entry} is neither here whole nor are its leaf hashes"),
-        })
+        self.store.leaf_hashes(log, entry).await
     }
 
     fn header(&self, log: LogId, entry: &StoredEntry) -> Option<(Arc<BatchHeader>, bool)> {

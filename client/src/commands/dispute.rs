@@ -50,8 +50,7 @@ fn reason(name: &str) -> Result<DisputeReason, String> {
 /// # Errors
 /// [`CliError`]: a rule of the protocol is broken, no key, a node that cannot be reached or misbehaves.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
-    let sealer = desk::sealer(None, context)?;
-    if args.address.member.as_str() == sealer.desk.publisher.member() {
+    if args.address.member.as_str() == desk::publisher(context)?.member() {
         let address = &args.address;
         return Err(CliError::usage(format!(
             "{address} is our own statement: `almenara withdraw {address}` ends it"
@@ -77,9 +76,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);
     }
-    if !send::agree(&what, &node, context)? {
-        return Ok(Outcome::No);
-    }
-    let feed = Sealing::new(std::iter::once(Ok(draft)), sealer);
+    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
+    // Signed under the roster that the node knows too.
+    let feed = Sealing::new(std::iter::once(Ok(draft)), desk::sealer(None, context)?);
     send::send(Sending { feed, total: 1, refused: None, keep: true }, &node, context).await
 }

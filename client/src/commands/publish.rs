@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{
     desk,
-    lists::{self, ListArgs},
+    list_args::ListArgs,
+    lists,
     send::{self, OwnNode, Sending},
 };
 use crate::{
@@ -67,9 +68,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);
     }
-    if !send::agree(&what, &node, context)? {
-        return Ok(Outcome::No);
-    }
+    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
+    // Signed under the roster that the node knows too.
+    let sealer = desk::sealer(None, context)?;
     let list = ListArgs { report: None, ..args.list };
     let feed = Sealing::new(list.open(&args.files, "", context)?.drafts(), sealer);
     let sending = Sending { feed, total: report.drafts(), refused: args.refused, keep: true };

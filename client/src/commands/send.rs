@@ -6,6 +6,7 @@ use almenara_proto::{limits::MESSAGE_BYTES, wire::PublishRequest};
 use serde::Serialize;
 
 use crate::{
+    connect::Caller,
     context::Context,
     exit::{CliError, Outcome},
     files::Growing,
@@ -265,10 +266,19 @@ fn keep<F: Feed>(interrupted: Interrupted<F>, context: &Context) -> Result<CliEr
     Ok(error)
 }
 
-/// Shows what is about to leave and to whom, and asks.
-pub(super) fn agree(what: &str, node: &OwnNode, context: &Context) -> Result<bool, CliError> {
+/// Shows what is about to leave and to whom, asks, and then calls the node once, so that both ends know the same
+/// roster before anything is signed. Nothing when the answer is no.
+pub(super) async fn agree(
+    what: &str,
+    node: &OwnNode,
+    context: &Context,
+) -> Result<Option<OwnNode>, CliError> {
     context.output.note(format_args!("This sends {what} to {node}."));
-    context.output.confirm("Send it?")
+    if !context.output.confirm("Send it?")? {
+        return Ok(None);
+    }
+    Caller::open(context)?.call(&node.log.member).await?;
+    OwnNode::find(context).map(Some)
 }
 
 /// Writes signed items to a file instead of sending them.

@@ -111,16 +111,14 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         .release()?
         .ok_or_else(|| CliError::usage("who may see it? Give --tlp, such as --tlp GREEN"))?;
     let draft = Draft::new(Source::default(), indicator, release, 0, claim, now)?;
-    let sealer = desk::sealer(None, context)?;
     let node = OwnNode::find(context)?;
     if args.dry_run {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);
     }
-    if !send::agree(&what, &node, context)? {
-        return Ok(Outcome::No);
-    }
-    let feed = Sealing::new(std::iter::once(Ok(draft)), sealer);
+    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
+    // Signed under the roster that the node knows too.
+    let feed = Sealing::new(std::iter::once(Ok(draft)), desk::sealer(None, context)?);
     send::send(Sending { feed, total: 1, refused: None, keep: true }, &node, context).await
 }
 

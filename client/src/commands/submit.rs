@@ -65,9 +65,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);
     }
-    if !send::agree(&what, &node, context)? {
-        return Ok(Outcome::No);
-    }
+    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
     let feed = Files(items(args.files)?);
     send::send(Sending { feed, total: statements, refused: None, keep: false }, &node, context).await
 }

@@ -104,9 +104,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         return send::write(path, &sign()?, context);
     }
     let node = OwnNode::find(context)?;
-    if !send::agree(&what, &node, context)? {
-        return Ok(Outcome::No);
-    }
+    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
     let items = sign()?.into_iter().map(Submission::parse).collect::<Result<_, _>>()?;
     send::send(Sending { feed: Items(items), total: 0, refused: None, keep: true }, &node, context).await
 }

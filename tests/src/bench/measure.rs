@@ -77,7 +77,8 @@ pub async fn run(total: u64, note: impl Fn(&str)) -> Result<Figures> {
     federation.note_rss()?;
 
     note("pull");
-    figures.pull_per_s = total as f64 / super::pull::pull_and_export(&federation, directory.path()).await?;
+    figures.pull_per_s =
+        total as f64 / super::pull::pull_and_export(&federation, total, directory.path()).await?;
 
     note("lookup");
     let consumer = federation.connect(0, Role::Consumer, "app").await?;
