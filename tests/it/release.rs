@@ -102,7 +102,8 @@ async fn no_stream_carries_a_byte_that_its_reader_may_not_have() -> Result<()> {
         let reader = cluster.reader(0, member, role, "x").await?;
         for leaf_hashes in [false, true] {
             let request = Reader::request("police.th.example", 0, false);
-            let frames = reader.frames(almenara_proto::wire::ReplicateRequest { leaf_hashes, ..request }).await?;
+            let frames =
+                reader.frames(almenara_proto::wire::ReplicateRequest { leaf_hashes, ..request }).await?;
             let allowed: BTreeSet<usize> = (0..SAID.len()).filter(|at| may_have(who, *at)).collect();
             assert_eq!(found(&frames), allowed, "{who}");
             cluster.check(0, frames)?;
@@ -123,8 +124,9 @@ async fn no_relay_carries_more_than_the_origin_would_and_never_red() -> Result<(
             let reader = cluster.reader(relay, member, role, "x").await?;
             let frames = reader.frames(Reader::request("police.th.example", 0, false)).await?;
             let red = |at: usize| SAID[at].0 == Some(Tlp::Red);
-            let allowed: BTreeSet<usize> =
-                (0..SAID.len()).filter(|at| may_have(who, *at) && may_have(server, *at) && !red(*at)).collect();
+            let allowed: BTreeSet<usize> = (0..SAID.len())
+                .filter(|at| may_have(who, *at) && may_have(server, *at) && !red(*at))
+                .collect();
             assert_eq!(found(&frames), allowed, "{who} at the node of {server}");
             cluster.check(0, frames)?;
         }

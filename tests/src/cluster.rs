@@ -17,9 +17,7 @@ use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use almenara_certs::{Authority, Role};
-use almenara_client::{
-    tls::{self, Clock, Identity, SharedAuthorities},
-};
+use almenara_client::tls::{self, Clock, Identity, SharedAuthorities};
 use almenara_proto::{
     keys::{PublicKey, SigningKey},
     log::{KeyGrant, KeyRevocation, Signed},
