@@ -9,6 +9,7 @@ use crate::{
 mod desk;
 mod handling;
 mod held;
+mod list_args;
 mod lists;
 mod send;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod defaults;
 mod fields;
 mod settle;
+mod written;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,8 @@
 //! be reached any more, [`Interrupted`] holds the submissions whose fate is unknown. Sending the same signed bytes
 //! again is always safe, for a node answers a batch that it holds with its first receipt.
 
+mod event;
+mod judged;
 mod receipt;
 mod run;
 mod seal;
@@ -17,7 +19,8 @@ mod submission;
 #[cfg(test)]
 mod tests;
 
+pub use event::{Event, Interrupted, Refused, Settings, Totals};
 pub use receipt::{BadReceipt, Log, Receipt};
-pub use run::{Connected, Event, Feed, Interrupted, Refused, Settings, Totals, run};
+pub use run::{Connected, Feed, run};
 pub use seal::{Desk, Packer, Sealer, Sealing};
 pub use submission::{Submission, SubmissionKind};

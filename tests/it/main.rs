@@ -27,3 +27,4 @@ const TWO: [(&str, &str); 2] = [("police.th.example", "TH"), ("ngo.nl.example", 
 /// Three members in three jurisdictions.
 const THREE: [(&str, &str); 3] =
     [("police.th.example", "TH"), ("ngo.nl.example", "NL"), ("bank.us.example", "US")];
+mod pull;

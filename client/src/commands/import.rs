@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::lists::{self, ListArgs};
+use super::{list_args::ListArgs, lists};
 use crate::{
     context::Context,
     draft::Fields,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{
     desk,
-    lists::{self, ListArgs},
+    list_args::ListArgs,
+    lists,
     send::{self, OwnNode, Sending},
 };
 use crate::{

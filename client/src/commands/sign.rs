@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::{
     desk,
-    lists::{self, FormatName, ListArgs},
+    list_args::{FormatName, ListArgs},
+    lists,
 };
 use crate::{
     context::Context,

@@ -3,17 +3,14 @@
 //! Sealing and sending overlap: while answers are awaited, a blocking thread seals the next batch. Items leave in the
 //! order in which they were signed, for a key's seq must rise along the log.
 
-use std::{collections::VecDeque, future::Future, time::Duration};
+use std::{collections::VecDeque, future::Future};
 
-use almenara_proto::wire::{PublishRequest, PublishResponse, RefusalCode, publish_response::Outcome};
+use almenara_proto::wire::{PublishRequest, PublishResponse};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
-use super::{
-    Log, Receipt, Submission,
-    receipt::{BadReceipt, about},
-};
+use super::{Event, Interrupted, Log, Refused, Settings, Submission, Totals, judged::Judged};
 use crate::{
     draft::Draft,
     exit::{CliError, Exit},
@@ -55,84 +52,6 @@ impl Connected {
         let answers = call(ReceiverStream::new(receiver)).await?.into_inner();
         Ok(Self { requests, answers })
     }
-}
-
-/// How to go about it.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Items in flight. Each holds up to 4 MiB here and at the node; with 8 a stream is never idle for a round trip
-    /// of 100 ms at 300,000 statements a second.
-    pub window: usize,
-    /// Connections that fail in a row, without an answer between, before it is given up.
-    pub attempts: u32,
-    /// Pause before the second connection; it doubles each time.
-    pub pause: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { window: 8, attempts: 5, pause: Duration::from_millis(500) }
-    }
-}
-
-/// What happened to an item or a draft.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// It is in the log.
-    Accepted(&'a Submission, Receipt),
-    /// One draft of a batch; the others go out again.
-    Draft(&'a Draft, Refused),
-    /// A whole item.
-    Item(&'a Submission, Refused),
-}
-
-/// Why a node did not take something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// The wire's code in lower case: `protected`, `withdrawn`, …
-    pub code: String,
-    /// What, why, what to do, in the node's words. Foreign text: tame it before it reaches a terminal.
-    pub message: String,
-}
-
-impl Refused {
-    fn new(code: i32, message: String) -> Self {
-        let code = match RefusalCode::try_from(code) {
-            Ok(code) => code.as_str_name().trim_start_matches("REFUSAL_CODE_").to_ascii_lowercase(),
-            Err(_) => format!("code_{code}"),
-        };
-        Self { code, message }
-    }
-}
-
-/// Counts of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Totals {
-    /// Items with a receipt.
-    pub items: u64,
-    /// Statements in them.
-    pub statements: u64,
-    /// Statements of them that were there already.
-    pub repeated: u64,
-    /// Statements that were refused.
-    pub refused: u64,
-    /// Items without statements (withdrawals, grants) that were refused.
-    pub refused_items: u64,
-}
-
-/// The run ended before everything was settled.
-#[derive(Debug)]
-pub struct Interrupted<F> {
-    /// Why.
-    pub error: CliError,
-    /// What is settled.
-    pub totals: Totals,
-    /// Signed, and perhaps in the log: to be submitted again as they are.
-    pub unsettled: Vec<Submission>,
-    /// Refused for others' reasons, not signed again yet.
-    pub unsigned: Vec<Vec<Draft>>,
-    /// Where the rest would have come from; nothing when it failed itself.
-    pub feed: Option<F>,
 }
 
 /// A batch is signed again as a whole when another process used a higher seq in between.
@@ -311,11 +230,7 @@ impl<F: Feed> Run<'_, F> {
 
     fn answered(&mut self, answer: PublishResponse) -> Result<(), CliError> {
         let Some(item) = self.flying.pop_front() else { return Ok(()) };
-        let judged = about(&item, &answer.id).and_then(|()| match answer.outcome {
-            None => Err(BadReceipt::Empty),
-            Some(Outcome::Receipt(receipt)) => self.log.verify(&item, &receipt).map(Judged::Accepted),
-            Some(Outcome::Refusal(refusal)) => Judged::refusal(&item, refusal),
-        });
+        let judged = Judged::of(&item, answer, self.log);
         match judged {
             Ok(Judged::Accepted(receipt)) => {
                 let add = |total: &mut u64, more| *total = total.saturating_add(more);
@@ -402,42 +317,5 @@ async fn sealed<F>(feed: &mut Station<F>) -> Result<(F, Result<Option<Submission
             joined.map_err(|_| CliError::internal("the thread that signs has ended"))
         }
         Station::Home(_) | Station::Gone => std::future::pending().await,
-    }
-}
-
-enum Judged {
-    Accepted(Receipt),
-    /// Ascending.
-    Leaves(Vec<(u32, Refused)>),
-    Whole {
-        why: Refused,
-        seq: bool,
-    },
-}
-
-impl Judged {
-    fn refusal(item: &Submission, refusal: almenara_proto::wire::Refusal) -> Result<Self, BadReceipt> {
-        let count = item.statements();
-        if let Some(bad) = refusal.leaves.iter().find(|named| u64::from(named.leaf) >= count) {
-            return Err(BadReceipt::Leaf { leaf: bad.leaf, count });
-        }
-        if refusal.leaves.is_empty() || item.drafts.is_none() {
-            let seq = refusal.code == i32::from(RefusalCode::Seq);
-            let named: Vec<String> = refusal
-                .leaves
-                .iter()
-                .map(|named| format!("leaf {}: {}", named.leaf, named.message))
-                .collect();
-            let message = std::iter::once(refusal.message).chain(named).collect::<Vec<_>>().join("; ");
-            return Ok(Self::Whole { why: Refused::new(refusal.code, message), seq });
-        }
-        let mut leaves: Vec<(u32, Refused)> = refusal
-            .leaves
-            .into_iter()
-            .map(|named| (named.leaf, Refused::new(named.code, named.message)))
-            .collect();
-        leaves.sort_by_key(|(leaf, _)| *leaf);
-        leaves.dedup_by_key(|(leaf, _)| *leaf);
-        Ok(Self::Leaves(leaves))
     }
 }

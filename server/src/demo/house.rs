@@ -90,17 +90,19 @@ pub(super) async fn build(dir: &Path) -> Result<Vec<Organisation>, CliError> {
             node: None,
         });
     }
+    let root = text(dir)?;
     let roster = dir.join("roster-1");
     let roster = text(&roster)?;
     let entries: Vec<PathBuf> = organisations.iter().map(|one| one.node_home.join("member.entry")).collect();
-    let mut words = vec!["roster", "new", "--federation", FEDERATION, "--quorum", "1", "-o", roster];
+    let mut words =
+        vec!["--home", root, "roster", "new", "--federation", FEDERATION, "--quorum", "1", "-o", roster];
     for entry in &entries {
         words.extend(["--member-entry", text(entry)?]);
     }
     almenara(&words).await.done()?;
     for one in &organisations {
         let key = one.node_home.join("keys").join("root.pem");
-        almenara(&["roster", "sign", roster, "--key", text(&key)?, "--yes"]).await.done()?;
+        almenara(&["--home", root, "roster", "sign", roster, "--key", text(&key)?, "--yes"]).await.done()?;
     }
     for one in &organisations {
         almenarad(&["--home", text(&one.node_home)?, "--yes", "join", roster]).await.done()?;
@@ -217,6 +219,8 @@ impl Organisation {
         let grant = dir.join(self.name.as_str()).join("grant.signed");
         let (root, grant) = (text(&root)?, text(&grant)?);
         almenara(&[
+            "--home",
+            desk_home,
             "grant",
             "--root-key",
             root,

@@ -236,14 +236,19 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        // First what waits in memory: a row that is written meanwhile is then found in the table, or twice.
+        let mut found = self.fresh.places(keys);
         let text = self.sql("SELECT indicator, place FROM indicators WHERE indicator IN ({numbers})");
-        sqlx::query(text)
+        let rows = sqlx::query(text)
             .bind(json_numbers(keys.iter().map(|key| key.cast_signed())))
             .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(|row| Ok((unsigned(row.try_get(0)?), Place::from_number(row.try_get(1)?))))
-            .collect()
+            .await?;
+        for row in rows {
+            found.push((unsigned(row.try_get(0)?), Place::from_number(row.try_get(1)?)));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     /// Which of these places are withdrawn.

@@ -4,6 +4,8 @@
 //! that does not end well within [`LINE_BYTES`] and [`RECORD_LINES`] is refused with its first line only, and reading
 //! goes on at the second.
 
+mod splitter;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     io::BufRead,
@@ -12,9 +14,10 @@ use std::{
 
 use super::{
     ImportError, Raw, Said,
-    lines::{LINE_BYTES, Lines, Text, not_utf8, too_long},
+    lines::{LINE_BYTES, Lines, Text, too_long},
 };
 use crate::draft::{Fields, Refusal};
+use splitter::Splitter;
 
 /// Lines of one record. Those after a quote that does not close are read again, so this also bounds how often a line
 /// can be read.
@@ -284,74 +287,4 @@ struct Record {
     lines: u64,
     /// No cells: a blank line or a comment.
     cells: Result<Option<Vec<String>>, Refusal>,
-}
-
-/// Splits a record into cells, line by line.
-struct Splitter {
-    delimiter: u8,
-    cells: Vec<Vec<u8>>,
-    cell: Vec<u8>,
-    state: State,
-    stray: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Nothing of the cell was read.
-    Start,
-    Bare,
-    Quoted,
-    /// After a quote within a quoted cell: its end, or the first half of `""`.
-    Closing,
-}
-
-impl Splitter {
-    const fn new(delimiter: u8) -> Self {
-        Self { delimiter, cells: Vec::new(), cell: Vec::new(), state: State::Start, stray: false }
-    }
-
-    /// Whether a quoted cell goes on in the next line.
-    fn line(&mut self, bytes: &[u8]) -> bool {
-        if self.state == State::Quoted {
-            self.cell.push(b'\n');
-        }
-        for &byte in bytes {
-            self.state = match (self.state, byte) {
-                (State::Quoted, b'"') => State::Closing,
-                (State::Quoted, _) => self.keep(byte, State::Quoted),
-                (State::Closing, b'"') => self.keep(byte, State::Quoted),
-                (_, byte) if byte == self.delimiter => {
-                    self.cells.push(std::mem::take(&mut self.cell));
-                    State::Start
-                }
-                (State::Start, b'"') => State::Quoted,
-                (State::Closing, _) => {
-                    self.stray = true;
-                    self.keep(byte, State::Closing)
-                }
-                (State::Start | State::Bare, _) => self.keep(byte, State::Bare),
-            };
-        }
-        self.state == State::Quoted
-    }
-
-    fn keep(&mut self, byte: u8, state: State) -> State {
-        self.cell.push(byte);
-        state
-    }
-
-    fn finish(mut self) -> Result<Option<Vec<String>>, Refusal> {
-        if self.stray {
-            return Err(Refusal::new(
-                "stray_quote",
-                "text follows a closing quote; double the quotes within a cell",
-            ));
-        }
-        self.cells.push(std::mem::take(&mut self.cell));
-        self.cells
-            .into_iter()
-            .map(|cell| String::from_utf8(cell).map_err(|error| not_utf8(&error.utf8_error())))
-            .collect::<Result<_, _>>()
-            .map(Some)
-    }
 }
