@@ -29,6 +29,7 @@ use almenara_proto::{
 
 use crate::{
     clock::Clock,
+    disputes,
     heads::{Head, Heads},
     ingest::{Admitted, Job, Outcome, Refusal, ReplicaPage, Room},
     rosters::SharedRosters,
@@ -429,6 +430,7 @@ impl Sequencer {
                 }
                 let mut leaves = standing.conflicts(publisher, item);
                 leaves.extend(self.withdrawn_before(item, collected).await?);
+                leaves.extend(self.refused_disputes(item).await?);
                 leaves.sort_unstable_by_key(|(leaf, ..)| *leaf);
                 leaves.dedup_by_key(|(leaf, ..)| *leaf);
                 Ok(Refusal::of_leaves(leaves).map_or(Ok(()), Err))
@@ -519,6 +521,18 @@ impl Sequencer {
             Some((leaf, RefusalCode::Withdrawn, why))
         });
         Ok(refused.collect())
+    }
+
+    async fn refused_disputes(&self, item: &Admitted) -> Result<Vec<(u32, RefusalCode, String)>, StoreError> {
+        let mut refused = Vec::new();
+        for leaf in &item.disputes {
+            let Some(statement) = item.statement(*leaf) else { continue };
+            let Claim::Dispute(dispute) = &statement.claim else { continue };
+            let log = self.logs.get(&dispute.target.member).map(|log| log.log);
+            let judged = disputes::judge(&self.store, log, &statement, dispute, &self.own.member).await?;
+            refused.extend(judged.err().map(|refusal| (*leaf, refusal.code, refusal.message)));
+        }
+        Ok(refused)
     }
 
     /// A keyed hash: the tag survives erasure and tells nobody what was withdrawn.
