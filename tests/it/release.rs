@@ -1,6 +1,6 @@
 //! Release at the wire: what each kind of caller gets, searched byte by byte for what it must not have.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use anyhow::Result;
 use prost::Message as _;
@@ -12,7 +12,7 @@ use almenara_proto::{
     wire::{LookupVerdict, ReplicateFrame},
 };
 use almenara_tests::{
-    cluster::{Cluster, Setup},
+    cluster::{Cluster, ROSTER_EXPIRES, Setup},
     desk::{in_report, report, restricted},
     reader::{Reader, holds},
 };
@@ -112,6 +112,18 @@ async fn no_stream_carries_a_byte_that_its_reader_may_not_have() -> Result<()> {
         let mut other = Reader::request("police.th.example", 0, false);
         other.roster = 2;
         assert_eq!(found(&reader.frames(other).await?), BTreeSet::from([0]), "{who} with another roster");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_rosters_expiry_only_what_is_for_everybody_leaves() -> Result<()> {
+    let cluster = start().await?;
+    cluster.time.store(ROSTER_EXPIRES + 1, Ordering::Relaxed);
+    for (who, member, role) in CALLERS {
+        let reader = cluster.reader(0, member, role, "x").await?;
+        let frames = reader.frames(Reader::request("police.th.example", 0, false)).await?;
+        assert_eq!(found(&frames), BTreeSet::from([0]), "{who}");
     }
     Ok(())
 }
