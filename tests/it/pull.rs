@@ -19,7 +19,10 @@ use almenara_proto::{
     name::Address,
     wire,
 };
-use almenara_tests::cluster::{Cluster, Desk, FEDERATION, NOW, report, submit};
+use almenara_tests::{
+    cluster::{Cluster, FEDERATION, NOW, submit},
+    desk::{Desk, report},
+};
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
