@@ -20,8 +20,8 @@ use almenara_proto::{
     wire,
 };
 use almenara_tests::{
-    cluster::{Cluster, FEDERATION, NOW, submit},
-    desk::{Desk, report},
+    cluster::{Cluster, FEDERATION, NOW},
+    desk::{Desk, report, submit},
 };
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
