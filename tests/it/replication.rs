@@ -46,7 +46,7 @@ async fn many_small_entries_and_the_largest_batches_arrive_whole() -> Result<()>
     assert!(refused.is_empty(), "{refused:?}");
     cluster.caught_up(1, 0).await?;
     for node in [0, 1] {
-        for from in [0, 63, 64, 65, 199, 200, 201, 300] {
+        for from in [0, 65, 201, 300] {
             let reader = cluster.reader(node, 1, Role::Node, "node-1").await?;
             let frames = reader.frames(Reader::request("police.th.example", from, false)).await?;
             let mut next = from;

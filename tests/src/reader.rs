@@ -92,7 +92,7 @@ pub fn counted(verdict: &wire::LookupVerdict) -> BTreeMap<String, Counted> {
 
 /// Whether the bytes of a message hold a marker.
 pub fn holds(message: &impl prost::Message, marker: &str) -> bool {
-    message.encode_to_vec().windows(marker.len()).any(|window| window == marker.as_bytes())
+    String::from_utf8_lossy(&message.encode_to_vec()).contains(marker)
 }
 
 impl Cluster {
