@@ -1,6 +1,6 @@
 //! What a node keeps, in SQLite or PostgreSQL, with one SQL text for both.
 //!
-//! Only the sequencer writes ([`write`]); everybody else reads what is committed ([`read`]). Numbers that
+//! Only the sequencer writes ([`mod@write`]); everybody else reads what is committed ([`mod@read`]). Numbers that
 //! readers page by are log positions, given in the writing transaction.
 
 mod fresh;
