@@ -17,6 +17,7 @@ use almenara_proto::{
     merkle::{self, Hash},
     prefix::{CheckedEntry, Prefix},
     release::Tlp,
+    statement::Claim,
     wire::{self, RefusalCode},
 };
 
@@ -87,6 +88,8 @@ pub struct Admitted {
     pub statements: Vec<(u32, Bytes, Option<u64>)>,
     /// The reports among them.
     pub reports: Vec<ReportFact>,
+    /// Leaves of the disputes among them.
+    pub disputes: Vec<u32>,
     /// Whether every statement is TLP:CLEAR.
     pub open: bool,
     /// Logged just before a batch that needs it.
@@ -220,8 +223,8 @@ pub struct Ingest {
 
 /// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
 const VERIFYING_AT_ONCE: usize = 4;
-/// 48 MiB: two group commits of typical statements, and a fifth of what a node may take in all.
-const IN_FLIGHT_KIB: usize = 48 * 1024;
+/// 24 MiB: three group commits of typical statements; parsed, framed and queued they take some times as much.
+const IN_FLIGHT_KIB: usize = 24 * 1024;
 
 impl Ingest {
     /// An entrance to the sequencer behind `jobs`.
@@ -364,6 +367,7 @@ fn plain(entry: LogEntry) -> Result<Admitted, Refusal> {
         bytes,
         statements: Vec::new(),
         reports: Vec::new(),
+        disputes: Vec::new(),
         open: false,
         with: None,
     })
@@ -414,11 +418,15 @@ fn admit_batch(
             Some(ReportFact { leaf: leaf.index, key: statement.indicator.index_key() })
         })
         .collect();
+    let is_dispute =
+        |leaf: &&Leaf| leaf.statement.as_ref().is_ok_and(|s| matches!(s.claim, Claim::Dispute(_)));
+    let disputes = batch.leaves.iter().filter(is_dispute).map(|leaf| leaf.index).collect();
     let open = is_open(&batch.leaves, batch.header.content.count);
     let bytes = LogEntry::Batch(batch.header.clone()).encode();
     Ok(Admitted {
         bytes,
         reports,
+        disputes,
         open,
         statements: statements(batch.leaves),
         entry: CheckedEntry::from_verified(batch.header),
@@ -549,4 +557,58 @@ fn refused_leaves(
         }
     }
     refused
+}
+
+#[cfg(test)]
+mod tests {
+    use almenara_proto::{
+        batch::{Author, Disclosure, seal, statement_id},
+        indicator::{Indicator, Kind},
+        keys::SigningKey,
+        log::Body as _,
+        name::Publisher,
+        release::Release,
+        statement::{Category, Report, Ruleset, Statement},
+    };
+
+    use super::*;
+
+    #[test]
+    fn of_a_void_statement_in_a_replica_only_the_leaf_hash_is_kept() {
+        let publisher: Publisher = "police.th.example/desk".parse().unwrap();
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let author = Author { federation: "f.example", publisher: &publisher, key: &key };
+        let statement = Statement {
+            nonce: [0; 16],
+            indicator: Indicator::new(Kind::Domain, "scam.example").unwrap(),
+            made_at: 1,
+            ruleset: Ruleset::default(),
+            release: Release::clear(),
+            copies: 0,
+            claim: Claim::Report(Report::new(Kind::Domain, Category::PHISHING, 1)),
+        };
+        let mut header = seal(&author, vec![statement.clone()], 1, 1, 1).unwrap().header.content;
+        // An empty one, and one whose length does not fit into the 16 bits that a chunk has for it.
+        let shown = [Bytes::new(), statement.encode().into(), Bytes::from(vec![0; 70_000])];
+        let origin = header.origin_hash();
+        let leaves: Vec<Hash> = shown.iter().map(|bytes| statement_id(&origin, bytes)).collect();
+        header.count = 3;
+        header.root = merkle::root(&leaves);
+        assert!(BatchHeader::parse(&header.encode()).is_ok());
+        let header = Signed::sign(header, &key);
+        let batch =
+            VerifiedBatch::verify(header.clone(), Disclosure::whole(shown.to_vec())).expect("it holds");
+        let entry = LogEntry::Batch(header);
+        let bytes = entry.encode();
+        let kept = replica_entry(VerifiedEntry {
+            index: 7,
+            bytes,
+            outcome: Ok(entry),
+            batch: Some(batch),
+            disclosure: None,
+        });
+        assert_eq!(kept.new.statements.iter().map(|(leaf, ..)| *leaf).collect::<Vec<_>>(), [1]);
+        assert_eq!(kept.new.leaf_hashes, Some(leaves));
+        assert!(!kept.new.open);
+    }
 }

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod ingest;
 pub mod safeguards;
 pub mod personal;
+mod disputes;
 pub mod sequencer;
 pub mod heads;
 pub mod store;

@@ -19,6 +19,7 @@ use almenara_proto::{
 };
 
 use crate::{
+    clock::Clock,
     heads::{Head, Heads},
     rosters::{SharedRosters, ThenAndNow},
     store::{LogId, Place, Store, StoreError, read::StoredEntry},
@@ -101,20 +102,21 @@ pub struct Seen {
 type HeaderCache = Mutex<HashMap<(LogId, u64), (Arc<BatchHeader>, bool)>>;
 
 /// The door out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outgoing {
     store: Store,
     heads: Heads,
     rosters: SharedRosters,
     server: MemberName,
+    clock: Clock,
     headers: Arc<HeaderCache>,
 }
 
 impl Outgoing {
     /// The door of the node of `server`.
     #[must_use]
-    pub fn new(store: Store, heads: Heads, rosters: SharedRosters, server: MemberName) -> Self {
-        Self { store, heads, rosters, server, headers: Arc::default() }
+    pub fn new(store: Store, heads: Heads, rosters: SharedRosters, server: MemberName, clock: Clock) -> Self {
+        Self { store, heads, rosters, server, clock, headers: Arc::default() }
     }
 
     /// Entries of a log from an index on, up to its signed size, with the proof that they lead to it.
@@ -198,7 +200,7 @@ impl Outgoing {
 
     fn then_and_now(&self, header: &BatchHeader, reader: &Reader) -> ThenAndNow {
         if reader.agreed {
-            ThenAndNow::of(&self.rosters, header.roster)
+            ThenAndNow::at(&self.rosters, header.roster, (self.clock)())
         } else {
             ThenAndNow::disagreed(&self.rosters)
         }
@@ -257,8 +259,9 @@ impl Outgoing {
                 continue;
             };
             let Ok(statement) = Statement::parse(bytes) else { continue };
-            let rosters =
-                rosters.entry(header.roster).or_insert_with(|| ThenAndNow::of(&self.rosters, header.roster));
+            let rosters = rosters
+                .entry(header.roster)
+                .or_insert_with(|| ThenAndNow::at(&self.rosters, header.roster, (self.clock)()));
             let (release, indicator) = (statement.release.clone(), statement.indicator.clone());
             let Some(statement) = Released::pass(
                 statement,

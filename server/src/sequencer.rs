@@ -29,6 +29,7 @@ use almenara_proto::{
 
 use crate::{
     clock::Clock,
+    disputes,
     heads::{Head, Heads},
     ingest::{Admitted, Job, Outcome, Refusal, ReplicaPage, Room},
     rosters::SharedRosters,
@@ -189,8 +190,7 @@ impl Sequencer {
         let accepted = self.rosters.current();
         let origin = origin_of(member.as_str());
         let segments = accepted.roster.member(member).map_or(&[][..], |member| &member.segments);
-        let opened =
-            segments.iter().find_map(|s| SignedCheckpoint::open(note, &origin, &s.log_key.0).ok());
+        let opened = segments.iter().find_map(|s| SignedCheckpoint::open(note, &origin, &s.log_key.0).ok());
         if opened.is_none() && !note.is_empty() {
             tracing::warn!(%member, "the stored checkpoint does not hold: it is not served");
         }
@@ -368,10 +368,7 @@ impl Sequencer {
     }
 
     /// The member's reports on the indicators that this group reports, as they stand in the store.
-    async fn standing(
-        &self,
-        publications: &[Publication],
-    ) -> Result<Standing, StoreError> {
+    async fn standing(&self, publications: &[Publication]) -> Result<Standing, StoreError> {
         let mut keys: Vec<u64> =
             publications.iter().flat_map(|(item, ..)| &item.reports).map(|report| report.key).collect();
         keys.sort_unstable();
@@ -433,6 +430,7 @@ impl Sequencer {
                 }
                 let mut leaves = standing.conflicts(publisher, item);
                 leaves.extend(self.withdrawn_before(item, collected).await?);
+                leaves.extend(self.refused_disputes(item).await?);
                 leaves.sort_unstable_by_key(|(leaf, ..)| *leaf);
                 leaves.dedup_by_key(|(leaf, ..)| *leaf);
                 Ok(Refusal::of_leaves(leaves).map_or(Ok(()), Err))
@@ -445,8 +443,10 @@ impl Sequencer {
 
     /// A key has one holder (PROTOCOL.md §2), as far as this node knows the logs of others.
     fn unused_elsewhere(&self, key: &PublicKey) -> Result<(), Refusal> {
-        let holder =
-            self.logs.iter().find(|(member, log)| **member != self.own.member && log.prefix.key(key).is_some());
+        let holder = self
+            .logs
+            .iter()
+            .find(|(member, log)| **member != self.own.member && log.prefix.key(key).is_some());
         match holder {
             None => Ok(()),
             Some((member, _)) => Err(Refusal::new(
@@ -523,6 +523,18 @@ impl Sequencer {
         Ok(refused.collect())
     }
 
+    async fn refused_disputes(&self, item: &Admitted) -> Result<Vec<(u32, RefusalCode, String)>, StoreError> {
+        let mut refused = Vec::new();
+        for leaf in &item.disputes {
+            let Some(statement) = item.statement(*leaf) else { continue };
+            let Claim::Dispute(dispute) = &statement.claim else { continue };
+            let log = self.logs.get(&dispute.target.member).map(|log| log.log);
+            let judged = disputes::judge(&self.store, log, &statement, dispute, &self.own.member).await?;
+            refused.extend(judged.err().map(|refusal| (*leaf, refusal.code, refusal.message)));
+        }
+        Ok(refused)
+    }
+
     /// A keyed hash: the tag survives erasure and tells nobody what was withdrawn.
     fn tag(&self, indicator: &Indicator) -> [u8; 32] {
         let kind = [indicator.kind() as u8];
@@ -596,7 +608,7 @@ impl Sequencer {
                     self.used(&publisher, today, usage).saturating_add(u64::from(signed.content.count));
                 usage.retain(|usage| usage.publisher != publisher);
                 usage.push(Usage { publisher, day: today, statements });
-                standing.add(signed.content.publisher.as_str().into(), index, &item);
+                standing.add(&signed.content.publisher.as_str().into(), index, &item);
             }
             LogEntry::Withdrawal(signed) => {
                 let id = signed.id();
@@ -825,14 +837,14 @@ impl Standing {
         conflicts
     }
 
-    fn add(&mut self, publisher: Arc<str>, index: u64, item: &Admitted) {
+    fn add(&mut self, publisher: &Arc<str>, index: u64, item: &Admitted) {
         // Reports ascend by leaf, as the statements do.
         let mut statements = item.statements.iter();
         for report in &item.reports {
             if let Some((_, bytes, _)) = statements.find(|(leaf, ..)| *leaf == report.leaf) {
                 self.0.entry(report.key).or_default().push(StandingReport {
                     place: (index, report.leaf),
-                    publisher: Arc::clone(&publisher),
+                    publisher: Arc::clone(publisher),
                     bytes: bytes.clone(),
                 });
             }

@@ -50,7 +50,8 @@ async fn publish(desk: &Desk, model: &mut Member, numbers: &mut Numbers, number:
     model.seq += 1;
     let named = model.named.get(&about).copied();
     if named.is_some() && numbers.below(2) == 0 {
-        let refusal = desk.say(vec![report(number, &domain(about))?], model.seq).await?.expect_err("withdrawn");
+        let refusal =
+            desk.say(vec![report(number, &domain(about))?], model.seq).await?.expect_err("withdrawn");
         assert_eq!(refusal.code(), RefusalCode::Withdrawn);
         return Ok(());
     }

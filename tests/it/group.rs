@@ -34,8 +34,9 @@ fn stream(desk: &Desk, number: u64) -> Result<Vec<SignedBatch>> {
         .map(|seq| {
             let first = number * 1_000_000 + seq * 1_000;
             let count = if seq % 7 == 0 { 50 } else { 1 };
-            let statements =
-                (first..first + count).map(|n| report(n, &format!("scam{n}.example"))).collect::<Result<_>>()?;
+            let statements = (first..first + count)
+                .map(|n| report(n, &format!("scam{n}.example")))
+                .collect::<Result<_>>()?;
             let mut batch = desk.seal(statements, seq)?;
             if seq == 10 {
                 batch.statements = vec![batch.statements[0].slice(1..)];

@@ -19,7 +19,10 @@ use almenara_proto::{
     name::Address,
     wire,
 };
-use almenara_tests::cluster::{Cluster, Desk, FEDERATION, NOW, report, submit};
+use almenara_tests::{
+    cluster::{Cluster, FEDERATION, NOW},
+    desk::{Desk, report, submit},
+};
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 

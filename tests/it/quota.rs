@@ -19,8 +19,7 @@ fn reports(from: u64, count: u64) -> Result<Vec<Statement>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_desks_day_is_counted_across_restarts_and_ends_at_midnight() -> Result<()> {
-    let mut cluster =
-        Cluster::start_with(&ONE, Setup { statements_per_day: 10, ..Setup::default() }).await?;
+    let mut cluster = Cluster::start_with(&ONE, Setup { statements_per_day: 10, ..Setup::default() }).await?;
     let desk = cluster.grant(0, "cyber-desk", 100).await?;
     let colleague = cluster.grant(0, "other-desk", 101).await?;
     let batch = desk.seal(reports(0, 8)?, 1)?;

@@ -31,13 +31,17 @@ async fn start() -> Result<(Cluster, Desk, Desk)> {
 }
 
 fn text(number: u64, text: &str) -> Result<Statement> {
-    Ok(in_report(report(number, &format!("scam{number}.example"))?, |report| report.description = text.into()))
+    Ok(in_report(report(number, &format!("scam{number}.example"))?, |report| {
+        report.description = text.into()
+    }))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_hit_everybody_is_refused_until_a_second_desk_overrides() -> Result<()> {
     let (cluster, desk, second) = start().await?;
-    for (number, name) in (0..).zip(["google.com", "www.google.com", "police.th.example", "mail.ngo.nl.example"]) {
+    for (number, name) in
+        (0..).zip(["google.com", "www.google.com", "police.th.example", "mail.ngo.nl.example"])
+    {
         let refusal = desk.say(vec![report(number, name)?], 1).await?.err().context(name)?;
         assert_eq!(refusal.code(), RefusalCode::Protected, "{name}: {refusal}");
     }
@@ -75,7 +79,11 @@ async fn what_would_hit_everybody_is_refused_until_a_second_desk_overrides() -> 
     let entries = cluster.follow(1, 0, 1).await?;
     let kinds: Vec<&str> =
         entries.iter().filter_map(|entry| Some(entry.outcome.as_ref().ok()?.kind())).collect();
-    assert_eq!(kinds, ["key-grant", "key-grant", "override", "batch"], "the override stands before the batch");
+    assert_eq!(
+        kinds,
+        ["key-grant", "key-grant", "override", "batch"],
+        "the override stands before the batch"
+    );
     let Some(Ok(LogEntry::Override(with))) = entries.get(2).map(|entry| &entry.outcome) else {
         panic!("{entries:?}")
     };

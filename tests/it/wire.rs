@@ -126,8 +126,8 @@ async fn a_statement_with_bad_utf8_is_refused() -> Result<()> {
 
 /// The order of the group, little endian (RFC 8032 §5.1).
 const L: [u8; 32] = [
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +153,8 @@ async fn a_withdrawals_signature_is_none_for_a_batch() -> Result<()> {
     let cluster = Cluster::start(&ONE).await?;
     let desk = cluster.grant(0, "cyber-desk", 100).await?;
     let mut batch = desk.seal_raw(vec![report(0, "scam.example")?.encode().into()], 1, |body| body)?;
-    batch.signature = almenara_proto::keys::Context::Withdrawal.sign(&batch.header, &desk.key).to_vec().into();
+    batch.signature =
+        almenara_proto::keys::Context::Withdrawal.sign(&batch.header, &desk.key).to_vec().into();
     let refusal = desk.submit(Item::Batch(batch)).await?.expect_err("the context is signed as well");
     assert_eq!(refusal.code(), RefusalCode::Void, "{refusal}");
     Ok(())

@@ -45,7 +45,8 @@ async fn a_withdrawn_domain_stays_withdrawn_until_the_withdrawal_is_named() -> R
             assert!(refusal.0.message.contains(&named.id.to_string()), "it says what to name: {refusal}");
         }
     }
-    let other = almenara_tests::desk::Desk { channel: cluster.desk(0, "other-desk", 101).await?.channel, ..other };
+    let other =
+        almenara_tests::desk::Desk { channel: cluster.desk(0, "other-desk", 101).await?.channel, ..other };
     let again = in_report(report(5, "scam.example")?, |report| report.reinstates = Some(named));
     other.say(vec![again], 1).await??;
     cluster.caught_up(1, 0).await?;

@@ -17,9 +17,7 @@ use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use almenara_certs::{Authority, Role};
-use almenara_client::{
-    tls::{self, Clock, Identity, SharedAuthorities},
-};
+use almenara_client::tls::{self, Clock, Identity, SharedAuthorities};
 use almenara_proto::{
     keys::{PublicKey, SigningKey},
     log::{KeyGrant, KeyRevocation, Signed},
@@ -42,6 +40,8 @@ use crate::desk::{Desk, Refused};
 pub const FEDERATION: &str = "scamwatch.example";
 /// Where the clock starts: 2026-11-22, in Unix seconds.
 pub const NOW: u64 = 1_795_305_600;
+/// When the roster expires: half a year later, while certificates hold for a year.
+pub const ROSTER_EXPIRES: u64 = NOW + 182 * 86_400;
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// One organisation, with all that it keeps secret.
@@ -159,7 +159,7 @@ impl Cluster {
         let roster = Roster {
             federation: FEDERATION.into(),
             version: 1,
-            expires_at: NOW + YEAR.as_secs(),
+            expires_at: ROSTER_EXPIRES,
             previous: None,
             members: entries,
             groups: groups.collect(),

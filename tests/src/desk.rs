@@ -137,11 +137,7 @@ impl Desk {
     ///
     /// # Errors
     /// The inner error is the node's refusal.
-    pub async fn say(
-        &self,
-        statements: Vec<Statement>,
-        seq: u64,
-    ) -> Result<Result<wire::Receipt, Refused>> {
+    pub async fn say(&self, statements: Vec<Statement>, seq: u64) -> Result<Result<wire::Receipt, Refused>> {
         self.publish(&self.seal(statements, seq)?).await
     }
 
@@ -149,11 +145,7 @@ impl Desk {
     ///
     /// # Errors
     /// The inner error is the node's refusal.
-    pub async fn withdraw(
-        &self,
-        targets: &[(u64, u32)],
-        seq: u64,
-    ) -> Result<Result<Reinstates, Refused>> {
+    pub async fn withdraw(&self, targets: &[(u64, u32)], seq: u64) -> Result<Result<Reinstates, Refused>> {
         let signed = self.withdrawal(targets, seq)?;
         let answer = self.submit(wire::publish_request::Item::Withdrawal(signed.to_wire())).await?;
         Ok(answer.map(|receipt| Reinstates { entry: receipt.index, id: signed.id() }))
@@ -223,13 +215,7 @@ pub fn report(number: u64, domain: &str) -> Result<Statement> {
 ///
 /// # Errors
 /// When a name in `to` or `not_to` is none.
-pub fn restricted(
-    number: u64,
-    domain: &str,
-    tlp: Tlp,
-    to: &[&str],
-    not_to: &[&str],
-) -> Result<Statement> {
+pub fn restricted(number: u64, domain: &str, tlp: Tlp, to: &[&str], not_to: &[&str]) -> Result<Statement> {
     let names = |texts: &[&str]| texts.iter().map(|text| text.parse()).collect::<Result<_, _>>();
     let release = Release { tlp: Some(tlp), pap: Some(Pap::Green), to: names(to)?, not_to: names(not_to)? };
     Ok(Statement { release, ..report(number, domain)? })

@@ -74,9 +74,8 @@ impl Reader {
     pub async fn lookup(&self, domains: &[&str]) -> Result<Vec<wire::LookupVerdict>> {
         let mut client =
             LookupServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
-        let indicators = domains.iter().map(|domain| {
-            Ok(wire_indicator(&Indicator::new(Kind::Domain, *domain)?))
-        });
+        let indicators =
+            domains.iter().map(|domain| Ok(wire_indicator(&Indicator::new(Kind::Domain, *domain)?)));
         let request = wire::LookupRequest {
             indicators: indicators.collect::<Result<_>>()?,
             policy: Some(wire::Policy { pending_allowed: true, ..wire::Policy::default() }),
@@ -93,7 +92,7 @@ pub fn counted(verdict: &wire::LookupVerdict) -> BTreeMap<String, Counted> {
 
 /// Whether the bytes of a message hold a marker.
 pub fn holds(message: &impl prost::Message, marker: &str) -> bool {
-    message.encode_to_vec().windows(marker.len()).any(|window| window == marker.as_bytes())
+    String::from_utf8_lossy(&message.encode_to_vec()).contains(marker)
 }
 
 impl Cluster {

@@ -295,7 +295,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
     fn the_walk_takes_exactly_what_a_dumb_reader_takes(bytes in any_bytes(), head in any_field()) {

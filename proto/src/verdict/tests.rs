@@ -515,7 +515,7 @@ fn totals(verdict: &Verdict) -> (bool, u32, u32, Option<u64>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(800))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn a_verdict_is_what_the_protocol_says((pieces, shuffled) in any_evidence(), policy in any_policy(), within in 0..DAY) {

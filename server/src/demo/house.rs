@@ -94,7 +94,8 @@ pub(super) async fn build(dir: &Path) -> Result<Vec<Organisation>, CliError> {
     let roster = dir.join("roster-1");
     let roster = text(&roster)?;
     let entries: Vec<PathBuf> = organisations.iter().map(|one| one.node_home.join("member.entry")).collect();
-    let mut words = vec!["--home", root, "roster", "new", "--federation", FEDERATION, "--quorum", "1", "-o", roster];
+    let mut words =
+        vec!["--home", root, "roster", "new", "--federation", FEDERATION, "--quorum", "1", "-o", roster];
     for entry in &entries {
         words.extend(["--member-entry", text(entry)?]);
     }

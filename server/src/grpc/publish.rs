@@ -92,9 +92,7 @@ async fn judge(
     item: Result<Roomy, Status>,
 ) -> (Place, Result<Judged, Status>) {
     let judged = match item {
-        Ok((room, item)) => {
-            api.ingest.judge(&account, item, room, (api.clock)()).await.map_err(Status::from)
-        }
+        Ok((room, item)) => api.ingest.judge(&account, item, room, (api.clock)()).await.map_err(Status::from),
         Err(status) => Err(status),
     };
     (place, judged)

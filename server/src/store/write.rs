@@ -3,7 +3,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use sqlx::{Any, AssertSqlSafe, Row as _, Transaction, any::AnyArguments, query::Query};
 
-use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, tile::TileId};
+use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
 
 use super::{Dialect, LogId, Place, Store, StoreError, fresh::IndexRow};
 
@@ -162,7 +162,11 @@ impl Store {
     }
 
     /// Writes index rows, in key order; one parameter, as binding is what costs.
-    async fn index(&self, transaction: &mut Transaction<'_, Any>, rows: &[IndexRow]) -> Result<(), StoreError> {
+    async fn index(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        rows: &[IndexRow],
+    ) -> Result<(), StoreError> {
         let text = match self.dialect {
             Dialect::Sqlite => {
                 "INSERT INTO indicators (indicator, place) SELECT value ->> 0, value ->> 1 FROM json_each($1) \
