@@ -173,7 +173,13 @@ impl Store {
         Ok(Verdicts::new(self.groups(views)?, policy.clone(), now))
     }
 
-    /// What is held about one indicator; nothing when nothing is.
+    /// Looks single indicators up, as many as are wanted. What does not depend on them is worked out once.
+    #[must_use]
+    pub fn lookups<'a>(&'a self, roster: &Roster, policy: &'a Policy, now: u64) -> Lookups<'a> {
+        Lookups { store: self, views: self.views(&self.snapshot(roster)), policy, now }
+    }
+
+    /// What is held about one indicator; nothing when nothing is. For many, keep [`Self::lookups`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -184,14 +190,7 @@ impl Store {
         policy: &Policy,
         now: u64,
     ) -> Result<Option<Judged>, StoreError> {
-        let key = fact::key_of(indicator);
-        let mut cursors = Vec::new();
-        for (number, replica) in self.replicas().enumerate() {
-            cursors.extend(replica.seek(&key)?.into_iter().map(|cursor| (number, cursor)));
-        }
-        let views = self.views(&self.snapshot(roster));
-        let group = Groups::new(Merge::new(cursors), Vec::new()).next_group()?;
-        Ok(group.filter(|g| g.indicator() == indicator).map(|group| group.judge(&views, policy, now)))
+        self.lookups(roster, policy, now).find(indicator)
     }
 
     /// Gives each indicator that is listed now and was not `before`, or the other way round, as it is judged now;
@@ -219,6 +218,32 @@ impl Store {
             }
         }
         Ok(())
+    }
+}
+
+/// Looks indicators up in a store, as it stood when this was made.
+#[derive(Debug)]
+pub struct Lookups<'a> {
+    store: &'a Store,
+    views: Vec<View>,
+    policy: &'a Policy,
+    now: u64,
+}
+
+impl Lookups<'_> {
+    /// What is held about one indicator; nothing when nothing is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find(&self, indicator: &Indicator) -> Result<Option<Judged>, StoreError> {
+        let key = fact::key_of(indicator);
+        let mut cursors = Vec::new();
+        for (number, replica) in self.store.replicas().enumerate() {
+            cursors.extend(replica.seek(&key)?.into_iter().map(|cursor| (number, cursor)));
+        }
+        let group = Groups::new(Merge::new(cursors), Vec::new()).next_group()?;
+        let group = group.filter(|group| group.indicator() == indicator);
+        Ok(group.map(|group| group.judge(&self.views, self.policy, self.now)))
     }
 }
 

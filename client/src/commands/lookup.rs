@@ -119,9 +119,10 @@ fn indicators(value: &str, args: &Args) -> Result<Vec<Indicator>, CliError> {
 fn from_store(asked: &[Indicator], policy: &Policy, context: &Context) -> Result<Vec<Answer>, CliError> {
     let store = Store::read(context.home.store(), context.config()?.federation.as_str())?;
     let rosters = context.rosters()?;
+    let lookups = store.lookups(&rosters.current().roster, policy, context.now());
     let mut answers = Vec::new();
     for indicator in asked {
-        let judged = store.lookup(indicator, &rosters.current().roster, policy, context.now())?;
+        let judged = lookups.find(indicator)?;
         answers.push(judged.map_or_else(|| Answer::unknown(indicator), |judged| Answer::of(&judged)));
     }
     Ok(answers)

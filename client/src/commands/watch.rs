@@ -133,10 +133,9 @@ impl News<'_> {
 
     fn print(&mut self, store: &Store) -> Result<(), StoreError> {
         let Ok(config) = self.context.config() else { return Ok(()) };
+        let lookups = store.lookups(self.caller.roster(), &config.policy, self.context.now());
         for indicator in std::mem::take(&mut self.touched) {
-            let roster = self.caller.roster();
-            let judged = store.lookup(&indicator, roster, &config.policy, self.context.now())?;
-            if let Some(judged) = judged {
+            if let Some(judged) = lookups.find(&indicator)? {
                 self.printed += 1;
                 // A reader of our output that has gone ends us at the next signal.
                 drop(self.line(&judged));

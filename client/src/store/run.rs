@@ -17,8 +17,8 @@ use std::{
 
 use super::{StoreError, fact::Record, frame};
 
-/// A block is closed at this size in bytes: a lookup reads and hashes it in some 30 µs.
-const BLOCK: usize = 32 * 1024;
+/// A block is closed at this size in bytes: a lookup reads and hashes one of each run in some 20 µs.
+const BLOCK: usize = 16 * 1024;
 
 /// A run that is there to be read.
 #[derive(Clone, Debug)]

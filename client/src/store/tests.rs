@@ -186,12 +186,12 @@ fn check_against_oracle(store: &Store, said: &Said) {
             let found: Vec<Address> = judged.pieces.iter().map(|piece| piece.address.clone()).collect();
             assert_eq!(found, addresses);
             assert_eq!(judged.verdict, expected, "{}", judged.indicator.value());
-            let looked_up = store.lookup(&judged.indicator, &two(), policy, NOW).expect("readable");
+            let looked_up = store.lookups(&two(), policy, NOW).find(&judged.indicator).expect("readable");
             assert_eq!(looked_up.as_ref(), Some(judged));
         }
     }
     let unknown = Indicator::new(Kind::Domain, "unknown.example").expect("a domain");
-    assert_eq!(store.lookup(&unknown, &two(), &policy(), NOW).expect("readable"), None);
+    assert_eq!(store.lookups(&two(), &policy(), NOW).find(&unknown).expect("readable"), None);
 }
 
 #[test]
@@ -523,83 +523,72 @@ fn many_runs_become_few() {
     assert_eq!(expected.iter().map(|judged| judged.pieces.len()).sum::<usize>(), 3 + 120);
 }
 
-/// Run by hand, in release: `cargo test --release -p almenara-client million -- --ignored --nocapture`.
+/// Seconds of processor time of this thread (Linux), so that a busy machine does not disturb the figures.
+fn cpu() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let nanoseconds: f64 = text.split(' ').next().and_then(|n| n.parse().ok()).expect("a number");
+    nanoseconds / 1e9
+}
+
+/// Run by hand, in release: `cargo test --release -p almenara-client --lib million -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures; run by hand in release"]
 fn a_million_statements() {
     let batches = 245;
+    let value =
+        |n: u32| format!("host-{:07x}.fake-broker{}.example", n.wrapping_mul(2_654_435_761), n % 4_096 % 97);
     let mut log = TestLog::new(1);
     log.grant("desk");
     for batch in 0..batches {
-        let statements = (0..4_096)
-            .map(|n| {
-                report(
-                    batch * 4_096 + n,
-                    &format!(
-                        "host-{:07x}.fake-broker{}.example",
-                        (batch * 4_096 + n).wrapping_mul(2_654_435_761),
-                        n % 97
-                    ),
-                )
-            })
-            .collect();
-        log.batch("desk", statements);
+        let numbers = batch * 4_096..(batch + 1) * 4_096;
+        log.batch("desk", numbers.map(|n| report(n, &value(n))).collect());
     }
-    let bytes: usize = log.shown.iter().flatten().flat_map(|shown| &shown.statements).map(|s| s.len()).sum();
-    let count = u64::from(batches) * 4_096;
+    let shown = log.shown.iter().flatten().flat_map(|shown| &shown.statements);
+    let (count, bytes) = shown.fold((0, 0), |(count, bytes), statement| (count + 1, bytes + statement.len()));
+    println!("{count} statements of {} bytes; seconds of one core:", bytes / count);
     let frames: Vec<_> = std::iter::once(log.checkpoint(log.size()))
         .chain((0..log.size()).map(|at| log.page(at, at + 1, log.size())))
         .collect();
-    let folder = tempfile::tempdir_in(std::env::temp_dir()).expect("a folder");
+    let folder = tempfile::tempdir().expect("a folder");
     let mut store = fresh(folder.path());
-    let begin = std::time::Instant::now();
     let replica = store.replica_mut(&log.member()).expect("a replica");
     let mut follower = replica.follower();
-    let (mut verify, mut keep) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
+    let (mut verify, mut keep) = (0.0, 0.0);
     for frame in frames {
-        let start = std::time::Instant::now();
+        let start = cpu();
         let step = follower.step(frame, &two()).expect("an honest log");
-        verify += start.elapsed();
-        let start = std::time::Instant::now();
+        verify += cpu() - start;
+        let start = cpu();
         if let Step::Page(page) = step {
             replica.keep(page, &follower).expect("kept");
         }
-        keep += start.elapsed();
+        keep += cpu() - start;
     }
-    let start = std::time::Instant::now();
+    let start = cpu();
     replica.finish().expect("written");
-    keep += start.elapsed();
-    println!(
-        "{count} statements of {} bytes: verified {verify:?}, kept {keep:?}, all {:?}",
-        bytes as u64 / count,
-        begin.elapsed()
-    );
-    let start = std::time::Instant::now();
-    let listed = store
-        .verdicts(&two(), &policy(), NOW)
-        .expect("an index")
-        .filter(|j| j.as_ref().is_ok_and(|j| j.verdict.listed))
-        .count();
-    println!("verdicts: {listed} listed in {:?}", start.elapsed());
-    let start = std::time::Instant::now();
+    println!("verified {verify:.2}, kept {:.2}", keep + cpu() - start);
+    let start = cpu();
+    let listed = all(&store, &policy()).iter().filter(|judged| judged.verdict.listed).count();
+    println!("verdicts, collected {:.2}: {listed} listed", cpu() - start);
+    let start = cpu();
+    let verdicts = store.verdicts(&two(), &policy(), NOW).expect("an index");
+    let listed = verdicts.filter(|judged| judged.as_ref().is_ok_and(|judged| judged.verdict.listed)).count();
+    println!("verdicts, one by one {:.2}: {listed} listed", cpu() - start);
     drop(store);
+    let start = cpu();
     let store = Store::read(folder.path(), FEDERATION).expect("readable");
-    println!("opened in {:?}, {} bytes", start.elapsed(), store.bytes().expect("a size"));
-    let start = std::time::Instant::now();
-    for n in 0..10_000u32 {
-        let value = format!(
-            "host-{:07x}.fake-broker{}.example",
-            (n * 97).wrapping_mul(2_654_435_761),
-            (n * 97) % 4_096 % 97
-        );
-        let indicator = Indicator::new(Kind::Domain, value).expect("a domain");
-        assert!(store.lookup(&indicator, &two(), &policy(), NOW).expect("readable").is_some());
+    println!("opened {:.3}: {} bytes", cpu() - start, store.bytes().expect("a size"));
+    let start = cpu();
+    let (roster, policy) = (two(), policy());
+    let lookups = store.lookups(&roster, &policy, NOW);
+    for n in 0..10_000 {
+        let indicator = Indicator::new(Kind::Domain, value(n * 97)).expect("a domain");
+        assert!(lookups.find(&indicator).expect("readable").is_some());
     }
-    println!("10,000 lookups in {:?}", start.elapsed());
-    let start = std::time::Instant::now();
+    println!("10,000 lookups {:.2}", cpu() - start);
+    let start = cpu();
     let mut changes = 0;
-    store
-        .changes(&Snapshot(BTreeMap::new()), &two(), &policy(), NOW, &mut |_| changes += 1)
-        .expect("readable");
-    println!("delta: {changes} in {:?}", start.elapsed());
+    let nothing = Snapshot(BTreeMap::new());
+    store.changes(&nothing, &roster, &policy, NOW, &mut |_| changes += 1).expect("readable");
+    println!("delta {:.2}: {changes}", cpu() - start);
 }
