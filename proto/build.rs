@@ -19,7 +19,10 @@ const FILES: [&str; 6] = [
 const SIGNED: [&str; 8] =
     ["Statement", "LogEntry", "BatchHeader", "Withdrawal", "KeyGrant", "KeyRevocation", "Override", "Roster"];
 
-#[expect(clippy::disallowed_methods, reason = "cargo tells build scripts where to write through the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells build scripts where to write through the environment"
+)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");

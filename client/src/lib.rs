@@ -22,6 +22,7 @@ pub mod exit;
 pub mod files;
 pub mod follow;
 pub mod formats;
+pub mod hand;
 pub mod home;
 pub mod keyfile;
 pub mod output;

@@ -128,7 +128,7 @@ impl Counted {
 pub struct Verdict {
     /// Whether the policy lists it.
     pub listed: bool,
-    /// Percent.
+    /// To the nearest percent.
     pub score: u32,
     /// Distinct jurisdictions among live reports that observed it.
     pub corroboration: u32,
@@ -171,7 +171,8 @@ pub fn verdict(evidence: &[Evidence<'_>], policy: &Policy, now: u64) -> Verdict 
     }
     live.sort_unstable();
     let miss = live.iter().fold(ONE, |miss, (_, weight)| miss * (ONE - weight.min(&ONE)) / ONE);
-    let score = u32::try_from((ONE - miss) * 100 / ONE).unwrap_or(100);
+    // To the nearest percent, so that one report of confidence 80 scores 80, whatever the floors before it cut off.
+    let score = u32::try_from(((ONE - miss) * 100 + ONE / 2) / ONE).unwrap_or(100);
     let corroboration = u32::try_from(observed.len()).unwrap_or(u32::MAX);
     let listed = score > 0 && score >= policy.minimum_score && corroboration >= policy.minimum_corroboration;
     Verdict { listed, score, corroboration, changes_on, counted }

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{self, cert, init, join},
     context::Context,
+    demo,
     home::NodeHome,
 };
 
@@ -49,7 +50,7 @@ pub enum Verb {
     #[command(subcommand)]
     Cert(cert::Verb),
     /// Run a federation of three nodes on this machine, to look around
-    Demo,
+    Demo(demo::Args),
 }
 
 /// The whole program: parses `arguments` (the program's name first), does it, and answers the exit code.

@@ -2,10 +2,9 @@
 
 use almenara_client::exit::{CliError, Outcome};
 
-use crate::{cli::Verb, context::Context};
+use crate::{cli::Verb, context::Context, demo};
 
 pub mod cert;
-pub mod demo;
 pub mod init;
 pub mod join;
 pub mod run;
@@ -22,7 +21,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Run => run::run(context).await,
         Verb::Status => status::run(context).await,
         Verb::Cert(verb) => cert::run(verb, context),
-        Verb::Demo => demo::run(context).await,
+        Verb::Demo(args) => demo::run(args, context).await,
     }
 }
 

@@ -33,6 +33,7 @@ mod services {
     #![expect(
         unused_qualifications,
         unreachable_pub,
+        clippy::allow_attributes,
         reason = "generated; the .proto files carry the documentation"
     )]
     tonic::include_proto!("almenara.v1");

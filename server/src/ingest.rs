@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use almenara_client::follow::{VerifiedEntry, VerifiedPage};
 use almenara_proto::{
@@ -17,6 +17,7 @@ use almenara_proto::{
     merkle::{self, Hash},
     prefix::{CheckedEntry, Prefix},
     release::Tlp,
+    statement::Claim,
     wire::{self, RefusalCode},
 };
 
@@ -87,10 +88,49 @@ pub struct Admitted {
     pub statements: Vec<(u32, Bytes, Option<u64>)>,
     /// The reports among them.
     pub reports: Vec<ReportFact>,
+    /// Leaves of the disputes among them.
+    pub disputes: Vec<u32>,
     /// Whether every statement is TLP:CLEAR.
     pub open: bool,
     /// Logged just before a batch that needs it.
     pub with: Option<(CheckedEntry, Bytes)>,
+}
+
+/// Room for an item's bytes, held from its arrival until it is durable or refused.
+#[derive(Debug)]
+pub struct Room {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// An item that was judged as far as that needs no log.
+#[derive(Debug)]
+pub struct Judged {
+    id: Hash,
+    admitted: Result<Admitted, Refusal>,
+    room: Room,
+}
+
+/// An answer that is there, or will be.
+#[derive(Debug)]
+pub struct Answer {
+    id: Hash,
+    outcome: Result<oneshot::Receiver<Outcome>, Refusal>,
+}
+
+impl Answer {
+    /// The item's id and what happened to it.
+    ///
+    /// # Errors
+    /// [`Stopping`]; a refusal is a value.
+    pub async fn outcome(self) -> Result<(Hash, Outcome), Stopping> {
+        Ok((
+            self.id,
+            match self.outcome {
+                Ok(outcome) => outcome.await.map_err(|_| Stopping)?,
+                Err(refusal) => Err(refusal),
+            },
+        ))
+    }
 }
 
 /// What happened to an item.
@@ -131,8 +171,10 @@ impl ReplicaPage {
 fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
     let counted = entry.outcome.ok();
     let (open, statements, leaf_hashes) = match entry.batch {
-        Some(batch) => {
+        Some(mut batch) => {
             let count = batch.header.content.count;
+            // A void statement counts for nothing and may have any size: its leaf hash is what stays of it.
+            batch.leaves.retain(|leaf| leaf.statement.is_ok());
             let whole = batch.leaves.len() == count as usize;
             (is_open(&batch.leaves, count), statements(batch.leaves), batch.leaf_hashes.filter(|_| !whole))
         }
@@ -157,7 +199,7 @@ fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
 #[derive(Debug)]
 pub enum Job {
     /// An item for the own log.
-    Publish(Box<Admitted>, oneshot::Sender<Outcome>),
+    Publish(Box<Admitted>, Room, oneshot::Sender<Outcome>),
     /// A page for a replica.
     Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
 }
@@ -197,17 +239,26 @@ impl Ingest {
         }
     }
 
-    /// Takes one item of a publisher or operator of this member.
+    /// Waits for room for an item. No more of a stream may be read before it has it.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn room(&self, item: &wire::publish_request::Item) -> Result<Room, Stopping> {
+        let permit = Arc::clone(&self.in_flight).acquire_many_owned(kib(item)).await;
+        Ok(Room { _permit: permit.map_err(|_| Stopping)? })
+    }
+
+    /// Judges one item of a publisher or operator of this member; many at once, in any order.
     ///
     /// # Errors
     /// [`Stopping`]; a refusal is a value.
-    pub async fn publish(
+    pub async fn judge(
         &self,
         account: &Account,
         item: wire::publish_request::Item,
+        room: Room,
         now: u64,
-    ) -> Result<(Hash, Outcome), Stopping> {
-        let _bytes = self.in_flight.acquire_many(kib(&item)).await.map_err(|_| Stopping)?;
+    ) -> Result<Judged, Stopping> {
         let verifying = self.verifying.acquire().await.map_err(|_| Stopping)?;
         let id = item_id(&item);
         let (account, rosters, safeguards) = (account.clone(), self.rosters.clone(), self.safeguards.clone());
@@ -225,13 +276,25 @@ impl Ingest {
             admit()
         };
         drop(verifying);
-        let admitted = match admitted {
-            Ok(admitted) => admitted,
-            Err(refusal) => return Ok((id, Err(refusal))),
+        Ok(Judged { id, admitted, room })
+    }
+
+    /// Hands an item to the sequencer. The items of a stream come here in their order, or the later ones of a key
+    /// would make the earlier ones void.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn enqueue(&self, item: Judged) -> Result<Answer, Stopping> {
+        let outcome = match item.admitted {
+            Ok(admitted) => {
+                let (reply, outcome) = oneshot::channel();
+                let job = Job::Publish(Box::new(admitted), item.room, reply);
+                self.jobs.send(job).await.map_err(|_| Stopping)?;
+                Ok(outcome)
+            }
+            Err(refusal) => Err(refusal),
         };
-        let (reply, outcome) = oneshot::channel();
-        self.jobs.send(Job::Publish(Box::new(admitted), reply)).await.map_err(|_| Stopping)?;
-        Ok((id, outcome.await.map_err(|_| Stopping)?))
+        Ok(Answer { id: item.id, outcome })
     }
 
     /// Takes a verified page of another member's log.
@@ -304,6 +367,7 @@ fn plain(entry: LogEntry) -> Result<Admitted, Refusal> {
         bytes,
         statements: Vec::new(),
         reports: Vec::new(),
+        disputes: Vec::new(),
         open: false,
         with: None,
     })
@@ -354,11 +418,15 @@ fn admit_batch(
             Some(ReportFact { leaf: leaf.index, key: statement.indicator.index_key() })
         })
         .collect();
+    let is_dispute =
+        |leaf: &&Leaf| leaf.statement.as_ref().is_ok_and(|s| matches!(s.claim, Claim::Dispute(_)));
+    let disputes = batch.leaves.iter().filter(is_dispute).map(|leaf| leaf.index).collect();
     let open = is_open(&batch.leaves, batch.header.content.count);
     let bytes = LogEntry::Batch(batch.header.clone()).encode();
     Ok(Admitted {
         bytes,
         reports,
+        disputes,
         open,
         statements: statements(batch.leaves),
         entry: CheckedEntry::from_verified(batch.header),
@@ -464,9 +532,11 @@ fn refused_leaves(
         if overridden.binary_search(&leaf.index).is_ok() {
             continue;
         }
-        if statement.report().is_some()
-            && let Some(protected) = safeguards.protects(indicator)
-        {
+        let protected = statement.report().and_then(|report| match report.include_subdomains {
+            true => safeguards.protects_with_subdomains(indicator),
+            false => safeguards.protects(indicator),
+        });
+        if let Some(protected) = protected {
             let list = protected.list;
             refused.push((
                 leaf.index,
@@ -487,4 +557,58 @@ fn refused_leaves(
         }
     }
     refused
+}
+
+#[cfg(test)]
+mod tests {
+    use almenara_proto::{
+        batch::{Author, Disclosure, seal, statement_id},
+        indicator::{Indicator, Kind},
+        keys::SigningKey,
+        log::Body as _,
+        name::Publisher,
+        release::Release,
+        statement::{Category, Report, Ruleset, Statement},
+    };
+
+    use super::*;
+
+    #[test]
+    fn of_a_void_statement_in_a_replica_only_the_leaf_hash_is_kept() {
+        let publisher: Publisher = "police.th.example/desk".parse().unwrap();
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let author = Author { federation: "f.example", publisher: &publisher, key: &key };
+        let statement = Statement {
+            nonce: [0; 16],
+            indicator: Indicator::new(Kind::Domain, "scam.example").unwrap(),
+            made_at: 1,
+            ruleset: Ruleset::default(),
+            release: Release::clear(),
+            copies: 0,
+            claim: Claim::Report(Report::new(Kind::Domain, Category::PHISHING, 1)),
+        };
+        let mut header = seal(&author, vec![statement.clone()], 1, 1, 1).unwrap().header.content;
+        // An empty one, and one whose length does not fit into the 16 bits that a chunk has for it.
+        let shown = [Bytes::new(), statement.encode().into(), Bytes::from(vec![0; 70_000])];
+        let origin = header.origin_hash();
+        let leaves: Vec<Hash> = shown.iter().map(|bytes| statement_id(&origin, bytes)).collect();
+        header.count = 3;
+        header.root = merkle::root(&leaves);
+        assert!(BatchHeader::parse(&header.encode()).is_ok());
+        let header = Signed::sign(header, &key);
+        let batch =
+            VerifiedBatch::verify(header.clone(), Disclosure::whole(shown.to_vec())).expect("it holds");
+        let entry = LogEntry::Batch(header);
+        let bytes = entry.encode();
+        let kept = replica_entry(VerifiedEntry {
+            index: 7,
+            bytes,
+            outcome: Ok(entry),
+            batch: Some(batch),
+            disclosure: None,
+        });
+        assert_eq!(kept.new.statements.iter().map(|(leaf, ..)| *leaf).collect::<Vec<_>>(), [1]);
+        assert_eq!(kept.new.leaf_hashes, Some(leaves));
+        assert!(!kept.new.open);
+    }
 }

@@ -133,8 +133,13 @@ impl Node {
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
         let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards));
-        let outgoing =
-            Outgoing::new(store.clone(), heads.clone(), settings.rosters.clone(), settings.member.clone());
+        let outgoing = Outgoing::new(
+            store.clone(),
+            heads.clone(),
+            settings.rosters.clone(),
+            settings.member.clone(),
+            Arc::clone(&settings.clock),
+        );
         let authorities = SharedAuthorities::new(rosters::authorities(roster)?);
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),

@@ -19,6 +19,7 @@ use almenara_proto::{
 };
 
 use crate::{
+    clock::Clock,
     heads::{Head, Heads},
     rosters::{SharedRosters, ThenAndNow},
     store::{LogId, Place, Store, StoreError, read::StoredEntry},
@@ -101,20 +102,21 @@ pub struct Seen {
 type HeaderCache = Mutex<HashMap<(LogId, u64), (Arc<BatchHeader>, bool)>>;
 
 /// The door out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outgoing {
     store: Store,
     heads: Heads,
     rosters: SharedRosters,
     server: MemberName,
+    clock: Clock,
     headers: Arc<HeaderCache>,
 }
 
 impl Outgoing {
     /// The door of the node of `server`.
     #[must_use]
-    pub fn new(store: Store, heads: Heads, rosters: SharedRosters, server: MemberName) -> Self {
-        Self { store, heads, rosters, server, headers: Arc::default() }
+    pub fn new(store: Store, heads: Heads, rosters: SharedRosters, server: MemberName, clock: Clock) -> Self {
+        Self { store, heads, rosters, server, clock, headers: Arc::default() }
     }
 
     /// Entries of a log from an index on, up to its signed size, with the proof that they lead to it.
@@ -188,13 +190,17 @@ impl Outgoing {
                 reader.filter.wants(&statement).then(|| passed.into_inner())
             })
             .collect();
-        let leaves = self.leaf_hashes(head.log, entry.index, &header, &held).await?;
+        let Some(leaves) = self.leaf_hashes(head.log, entry.index, &header, &held).await? else {
+            // Whoever sent this entry kept back what proves a part of it: others may have it.
+            let nothing = Disclosure { not_here: vec![(0, count)], ..Disclosure::nothing() };
+            return Ok(Some(nothing.into_wire(count)));
+        };
         Ok(Some(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count)))
     }
 
     fn then_and_now(&self, header: &BatchHeader, reader: &Reader) -> ThenAndNow {
         if reader.agreed {
-            ThenAndNow::of(&self.rosters, header.roster)
+            ThenAndNow::at(&self.rosters, header.roster, (self.clock)())
         } else {
             ThenAndNow::disagreed(&self.rosters)
         }
@@ -206,15 +212,12 @@ impl Outgoing {
         entry: u64,
         header: &BatchHeader,
         held: &[(u32, Bytes)],
-    ) -> Result<Vec<Hash>, StoreError> {
+    ) -> Result<Option<Vec<Hash>>, StoreError> {
         if held.len() == header.count as usize {
             let origin = header.origin_hash();
-            return Ok(held.iter().map(|(_, bytes)| statement_id(&origin, bytes)).collect());
+            return Ok(Some(held.iter().map(|(_, bytes)| statement_id(&origin, bytes)).collect()));
         }
-        self.store.leaf_hashes(log, entry).await?.ok_or_else(|| StoreError::Damaged {
-            what: "batch",
-            why: format!("entry {entry} is neither here whole nor are its leaf hashes"),
-        })
+        self.store.leaf_hashes(log, entry).await
     }
 
     fn header(&self, log: LogId, entry: &StoredEntry) -> Option<(Arc<BatchHeader>, bool)> {
@@ -256,8 +259,9 @@ impl Outgoing {
                 continue;
             };
             let Ok(statement) = Statement::parse(bytes) else { continue };
-            let rosters =
-                rosters.entry(header.roster).or_insert_with(|| ThenAndNow::of(&self.rosters, header.roster));
+            let rosters = rosters
+                .entry(header.roster)
+                .or_insert_with(|| ThenAndNow::at(&self.rosters, header.roster, (self.clock)()));
             let (release, indicator) = (statement.release.clone(), statement.indicator.clone());
             let Some(statement) = Released::pass(
                 statement,

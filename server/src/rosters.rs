@@ -52,10 +52,14 @@ pub struct ThenAndNow {
 }
 
 impl ThenAndNow {
-    /// For a batch that names `version`.
+    /// For a batch that names `version`, at `time` (Unix seconds). After the roster in force has expired nothing
+    /// restricted flows (PROTOCOL.md §7).
     #[must_use]
-    pub fn of(rosters: &SharedRosters, version: u64) -> Self {
+    pub fn at(rosters: &SharedRosters, version: u64, time: u64) -> Self {
         let now = rosters.current();
+        if time > now.roster.expires_at {
+            return Self { now, then: None };
+        }
         let then =
             if now.roster.version == version { Some(Arc::clone(&now)) } else { rosters.version(version) };
         Self { now, then }

@@ -14,13 +14,14 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use almenara_proto::{
-    checkpoint::SignedCheckpoint,
+    checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
     indicator::Indicator,
     keys::{PublicKey, SigningKey},
-    log::LogEntry,
+    log::{KeyRevocation, LogEntry},
     merkle::{self, Hash},
     name::MemberName,
     prefix::{CheckedEntry, Prefix},
+    release::Release,
     statement::{Claim, Statement},
     tile::{Edge, Prover, TileId, edge_tiles},
     wire::{self, RefusalCode},
@@ -28,13 +29,14 @@ use almenara_proto::{
 
 use crate::{
     clock::Clock,
+    disputes,
     heads::{Head, Heads},
-    ingest::{Admitted, Job, Outcome, Refusal, ReplicaPage},
+    ingest::{Admitted, Job, Outcome, Refusal, ReplicaPage, Room},
     rosters::SharedRosters,
     store::{
         LogId, Place, Store, StoreError,
         read::StoredEntry,
-        write::{Append, NewEntry, Tombstone, Usage},
+        write::{Append, NewEntry, Revocation, Tombstone, Usage},
     },
 };
 
@@ -82,12 +84,21 @@ pub struct Sequencer {
     logs: BTreeMap<MemberName, Draft>,
     usage: HashMap<String, Usage>,
     tombstones: HashSet<[u8; 32]>,
+    /// Of each member's keys, from the logs of others; applied to every prefix that is published.
+    revocations: HashMap<String, BTreeMap<PublicKey, u64>>,
 }
+
+/// An item for the own log, the room that it takes, and who waits for the answer.
+type Publication = (Admitted, Room, oneshot::Sender<Outcome>);
 
 /// What was accepted in a group, waiting for the commit.
 struct Accepted {
     index: u64,
+    /// It was in this group already.
+    repeated: bool,
     reply: oneshot::Sender<Outcome>,
+    /// Until the answer.
+    _room: Room,
 }
 
 impl Sequencer {
@@ -106,8 +117,20 @@ impl Sequencer {
         let own_log = store.add_log(own.member.as_str()).await?;
         let usage = store.usage().await?.into_iter().map(|usage| (usage.publisher.clone(), usage)).collect();
         let tombstones = store.tombstone_tags().await?.into_iter().collect();
-        let mut sequencer =
-            Self { store, heads, rosters, clock, own, own_log, logs: BTreeMap::new(), usage, tombstones };
+        let revocations = store.revocations().await?;
+        let mut sequencer = Self {
+            store,
+            heads,
+            rosters,
+            clock,
+            own,
+            own_log,
+            logs: BTreeMap::new(),
+            usage,
+            tombstones,
+            revocations: HashMap::new(),
+        };
+        sequencer.learn(&revocations);
         sequencer.load().await?;
         if sequencer.own_draft()?.checkpoint.is_empty() {
             sequencer.sign_empty().await?;
@@ -131,23 +154,47 @@ impl Sequencer {
             }
             let prefix = Prefix::restore(&federation, member.clone(), stored.tree, stored.keys)
                 .map_err(|error| damaged(error.to_string()))?;
-            let signed_size = if stored.checkpoint.is_empty() {
-                0
-            } else {
-                read_size(&stored.checkpoint).ok_or_else(|| damaged(format!("the checkpoint of {member}")))?
-            };
+            let checkpoint = self.reopen(&member, &stored.checkpoint);
+            let signed_size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+            let own = Checkpoint { origin: origin_of(member.as_str()), size: stored.size, root: edge.root() };
+            if member == self.own.member && !stored.checkpoint.is_empty() && checkpoint != Some(own) {
+                return Err(damaged(format!(
+                    "the checkpoint of {member} does not fit its entries; restore this node from a backup, and do \
+                     not sign with it before"
+                )));
+            }
             let draft = Draft {
                 log: stored.log,
                 prefix,
                 edge,
                 edge_tiles,
                 signed_size,
-                checkpoint: stored.checkpoint,
+                checkpoint: if checkpoint.is_some() { stored.checkpoint } else { Bytes::new() },
             };
-            self.heads.publish(draft.head());
-            self.logs.insert(member, draft);
+            self.put(draft);
         }
         Ok(())
+    }
+
+    fn learn(&mut self, revocations: &[Revocation]) {
+        for revocation in revocations {
+            let keys = self.revocations.entry(revocation.member.clone()).or_default();
+            let since = keys.entry(revocation.key).or_insert(revocation.since);
+            *since = revocation.since.min(*since);
+        }
+    }
+
+    /// A stored note, if it still is what one of the member's log keys signed. Without it a replica serves nothing
+    /// until its origin's next one comes.
+    fn reopen(&self, member: &MemberName, note: &Bytes) -> Option<Checkpoint> {
+        let accepted = self.rosters.current();
+        let origin = origin_of(member.as_str());
+        let segments = accepted.roster.member(member).map_or(&[][..], |member| &member.segments);
+        let opened = segments.iter().find_map(|s| SignedCheckpoint::open(note, &origin, &s.log_key.0).ok());
+        if opened.is_none() && !note.is_empty() {
+            tracing::warn!(%member, "the stored checkpoint does not hold: it is not served");
+        }
+        opened.map(|opened| opened.checkpoint().clone())
     }
 
     /// The empty log has a checkpoint too, so that a reader can tell an empty log from no answer.
@@ -190,7 +237,7 @@ impl Sequencer {
         let mut pages = Vec::new();
         for job in group {
             match job {
-                Job::Publish(item, reply) => publications.push((*item, reply)),
+                Job::Publish(item, room, reply) => publications.push((*item, room, reply)),
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
             }
         }
@@ -240,11 +287,23 @@ impl Sequencer {
         self.tombstones.extend(appends.iter().flat_map(|append| &append.tombstones).map(|stone| stone.tag));
         self.usage.extend(usage.into_iter().map(|usage| (usage.publisher.clone(), usage)));
         drafts.into_iter().for_each(|draft| self.put(draft));
+        for append in &appends {
+            self.learn(&append.revocations);
+            for revocation in &append.revocations {
+                let of = self.logs.values().find(|log| log.prefix.member().as_str() == revocation.member);
+                if let Some(draft) = of.cloned() {
+                    self.put(draft);
+                }
+            }
+        }
         answered.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
         self.answer(accepted, &proof_tiles)
     }
 
-    fn put(&mut self, draft: Draft) {
+    fn put(&mut self, mut draft: Draft) {
+        for (key, since) in self.revocations.get(draft.prefix.member().as_str()).into_iter().flatten() {
+            draft.prefix.revoke(key, *since);
+        }
         self.heads.publish(draft.head());
         self.logs.insert(draft.prefix.member().clone(), draft);
     }
@@ -260,9 +319,9 @@ impl Sequencer {
         };
         let draft = self.own_draft()?;
         let mut prover = Prover::new(draft.edge.size(), tiles).map_err(damaged)?;
-        for Accepted { index, reply } in accepted {
+        for Accepted { index, repeated, reply, .. } in accepted {
             let inclusion = prover.inclusion(index).map_err(damaged)?;
-            drop(reply.send(Ok(receipt(index, &inclusion, &draft.checkpoint, false))));
+            drop(reply.send(Ok(receipt(index, &inclusion, &draft.checkpoint, repeated))));
         }
         Ok(())
     }
@@ -270,7 +329,7 @@ impl Sequencer {
     /// Judges publications in order, each with all before it.
     async fn judge(
         &self,
-        publications: Vec<(Admitted, oneshot::Sender<Outcome>)>,
+        publications: Vec<Publication>,
         accepted: &mut Vec<Accepted>,
         usage: &mut Vec<Usage>,
     ) -> Result<(Draft, Collected), StoreError> {
@@ -278,21 +337,30 @@ impl Sequencer {
         let mut collected = Collected::default();
         let mut standing = self.standing(&publications).await?;
         let today = (self.clock)() / 86_400;
-        for (item, reply) in publications {
-            let refused = match self.judge_one(&draft, &collected, &standing, &item, today, usage).await? {
-                Err(refusal) if refusal.code == RefusalCode::Seq => match self.repeated(&item).await? {
-                    Some(receipt) => Ok(Some(receipt)),
-                    None => Err(refusal),
-                },
-                other => other.map(|()| None),
+        for (item, room, reply) in publications {
+            let judged = self.judge_one(&draft, &collected, &standing, &item, today, usage).await?;
+            // What is in the log cannot come once more, but for revocations: those may be as often as they like.
+            let may_be_known = match &judged {
+                Ok(()) => matches!(item.entry.entry(), LogEntry::KeyRevocation(_)),
+                Err(refusal) => matches!(refusal.code, RefusalCode::Seq | RefusalCode::Key),
             };
-            match refused {
-                Ok(None) => {
+            if may_be_known {
+                let id = item.entry.entry().id();
+                if let Some(known) = collected.entries.iter().find(|known| known.id == id) {
+                    accepted.push(Accepted { index: known.index, repeated: true, reply, _room: room });
+                    continue;
+                }
+                if let Some(receipt) = self.repeated(&id).await? {
+                    drop(reply.send(Ok(receipt)));
+                    continue;
+                }
+            }
+            match judged {
+                Ok(()) => {
                     let index =
                         self.take(&mut draft, &mut collected, &mut standing, item, today, usage).await?;
-                    accepted.push(Accepted { index, reply });
+                    accepted.push(Accepted { index, repeated: false, reply, _room: room });
                 }
-                Ok(Some(receipt)) => drop(reply.send(Ok(receipt))),
                 Err(refusal) => drop(reply.send(Err(refusal))),
             }
         }
@@ -300,12 +368,9 @@ impl Sequencer {
     }
 
     /// The member's reports on the indicators that this group reports, as they stand in the store.
-    async fn standing(
-        &self,
-        publications: &[(Admitted, oneshot::Sender<Outcome>)],
-    ) -> Result<Standing, StoreError> {
+    async fn standing(&self, publications: &[Publication]) -> Result<Standing, StoreError> {
         let mut keys: Vec<u64> =
-            publications.iter().flat_map(|(item, _)| &item.reports).map(|report| report.key).collect();
+            publications.iter().flat_map(|(item, ..)| &item.reports).map(|report| report.key).collect();
         keys.sort_unstable();
         keys.dedup();
         let mut places = self.store.places(&keys).await?;
@@ -365,12 +430,29 @@ impl Sequencer {
                 }
                 let mut leaves = standing.conflicts(publisher, item);
                 leaves.extend(self.withdrawn_before(item, collected).await?);
+                leaves.extend(self.refused_disputes(item).await?);
                 leaves.sort_unstable_by_key(|(leaf, ..)| *leaf);
                 leaves.dedup_by_key(|(leaf, ..)| *leaf);
                 Ok(Refusal::of_leaves(leaves).map_or(Ok(()), Err))
             }
             LogEntry::Withdrawal(signed) => self.targets_exist(&signed.content.targets, collected).await,
+            LogEntry::KeyGrant(signed) => Ok(self.unused_elsewhere(&signed.content.key)),
             _ => Ok(Ok(())),
+        }
+    }
+
+    /// A key has one holder (PROTOCOL.md §2), as far as this node knows the logs of others.
+    fn unused_elsewhere(&self, key: &PublicKey) -> Result<(), Refusal> {
+        let holder = self
+            .logs
+            .iter()
+            .find(|(member, log)| **member != self.own.member && log.prefix.key(key).is_some());
+        match holder {
+            None => Ok(()),
+            Some((member, _)) => Err(Refusal::new(
+                RefusalCode::Key,
+                format!("{member} granted {key} to a desk of its own: make a new key"),
+            )),
         }
     }
 
@@ -411,7 +493,7 @@ impl Sequencer {
         for report in &item.reports {
             let Some(statement) = item.statement(report.leaf) else { continue };
             let tag = self.tag(&statement.indicator);
-            let fresh = collected.tombstones.iter().rev().find(|stone| stone.tag == tag);
+            let fresh = collected.tombstones.get(&tag);
             if fresh.is_some() || self.tombstones.contains(&tag) {
                 hits.push((report.leaf, statement, tag, fresh.cloned()));
             }
@@ -439,6 +521,18 @@ impl Sequencer {
             Some((leaf, RefusalCode::Withdrawn, why))
         });
         Ok(refused.collect())
+    }
+
+    async fn refused_disputes(&self, item: &Admitted) -> Result<Vec<(u32, RefusalCode, String)>, StoreError> {
+        let mut refused = Vec::new();
+        for leaf in &item.disputes {
+            let Some(statement) = item.statement(*leaf) else { continue };
+            let Claim::Dispute(dispute) = &statement.claim else { continue };
+            let log = self.logs.get(&dispute.target.member).map(|log| log.log);
+            let judged = disputes::judge(&self.store, log, &statement, dispute, &self.own.member).await?;
+            refused.extend(judged.err().map(|refusal| (*leaf, refusal.code, refusal.message)));
+        }
+        Ok(refused)
     }
 
     /// A keyed hash: the tag survives erasure and tells nobody what was withdrawn.
@@ -480,8 +574,8 @@ impl Sequencer {
     }
 
     /// The first receipt of an item that is in the log already.
-    async fn repeated(&self, item: &Admitted) -> Result<Option<wire::Receipt>, StoreError> {
-        let Some(index) = self.store.find(self.own_log, &item.entry.entry().id()).await? else {
+    async fn repeated(&self, id: &Hash) -> Result<Option<wire::Receipt>, StoreError> {
+        let Some(index) = self.store.find(self.own_log, id).await? else {
             return Ok(None);
         };
         let draft = self.own_draft()?;
@@ -514,7 +608,7 @@ impl Sequencer {
                     self.used(&publisher, today, usage).saturating_add(u64::from(signed.content.count));
                 usage.retain(|usage| usage.publisher != publisher);
                 usage.push(Usage { publisher, day: today, statements });
-                standing.add(signed.content.publisher.as_str().into(), index, &item);
+                standing.add(&signed.content.publisher.as_str().into(), index, &item);
             }
             LogEntry::Withdrawal(signed) => {
                 let id = signed.id();
@@ -552,7 +646,7 @@ impl Sequencer {
                 && statement.report().is_some()
             {
                 let tag = self.tag(&statement.indicator);
-                collected.tombstones.push(Tombstone { tag, entry: index, withdrawal });
+                collected.tombstones.insert(tag, Tombstone { tag, entry: index, withdrawal });
             }
         }
         standing.remove(targets);
@@ -574,6 +668,9 @@ impl Sequencer {
         let appended = draft.prefix.append_checked(&bytes, Ok(entry), &self.rosters.current().roster);
         collected.leaves.push(appended.leaf);
         collected.keys.extend(key);
+        if let Ok(entry) = &appended.outcome {
+            collected.learn(&self.own.member, entry);
+        }
         collected.entries.push(NewEntry {
             index: appended.index,
             bytes,
@@ -613,7 +710,8 @@ impl Sequencer {
             tiles,
             keys,
             withdrawn: collected.withdrawn,
-            tombstones: collected.tombstones,
+            tombstones: collected.tombstones.into_values().collect(),
+            revocations: collected.revocations,
         })
     }
 
@@ -637,11 +735,14 @@ impl Sequencer {
         for entry in page.entries {
             collected.leaves.push(entry.leaf);
             collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
+            if let Some(counted) = &entry.counted {
+                collected.learn(&member, counted);
+            }
             if let Some(LogEntry::Withdrawal(signed)) = &entry.counted {
-                for (target, leaf) in &signed.content.targets {
-                    let place = Place::new(draft.log, *target, *leaf).map_err(|error| error.to_string())?;
-                    collected.withdrawn.push((place, entry.new.index));
-                }
+                // A leaf beyond any batch is none, and ends nothing: it must not stop what comes after it.
+                let places = signed.content.targets.iter();
+                let places = places.filter_map(|(target, leaf)| Place::new(draft.log, *target, *leaf).ok());
+                collected.withdrawn.extend(places.map(|place| (place, entry.new.index)));
             }
             collected.entries.push(entry.new);
         }
@@ -679,7 +780,25 @@ struct Collected {
     leaves: Vec<Hash>,
     keys: HashSet<PublicKey>,
     withdrawn: Vec<(Place, u64)>,
-    tombstones: Vec<Tombstone>,
+    /// By tag: the latest counts, and PostgreSQL takes a row only once in a statement.
+    tombstones: HashMap<[u8; 32], Tombstone>,
+    revocations: Vec<Revocation>,
+}
+
+impl Collected {
+    /// Keeps a revocation of a key whose log is another one; of several the least.
+    fn learn(&mut self, log: &MemberName, entry: &LogEntry) {
+        let LogEntry::KeyRevocation(signed) = entry else { return };
+        let KeyRevocation { member, key, since_index, .. } = &signed.content;
+        if member == log {
+            return;
+        }
+        let (member, since) = (member.to_string(), *since_index);
+        match self.revocations.iter_mut().find(|known| known.member == member && known.key == *key) {
+            Some(known) => known.since = since.min(known.since),
+            None => self.revocations.push(Revocation { member, key: *key, since }),
+        }
+    }
 }
 
 /// Reports of the member that are not withdrawn, by index key: from the store, and from the group so far.
@@ -707,7 +826,7 @@ impl Standing {
                 .filter(|(_, statement)| statement.report().is_some() && statement.indicator == new.indicator)
                 .max_by_key(|(place, _)| *place);
             if let Some(((entry, leaf), current)) = current
-                && current.release != new.release
+                && !same_audience(&current.release, &new.release)
             {
                 let why = format!(
                     "the current report on this indicator ({entry}.{leaf}) has another audience: withdraw that first"
@@ -718,14 +837,14 @@ impl Standing {
         conflicts
     }
 
-    fn add(&mut self, publisher: Arc<str>, index: u64, item: &Admitted) {
+    fn add(&mut self, publisher: &Arc<str>, index: u64, item: &Admitted) {
         // Reports ascend by leaf, as the statements do.
         let mut statements = item.statements.iter();
         for report in &item.reports {
             if let Some((_, bytes, _)) = statements.find(|(leaf, ..)| *leaf == report.leaf) {
                 self.0.entry(report.key).or_default().push(StandingReport {
                     place: (index, report.leaf),
-                    publisher: Arc::clone(&publisher),
+                    publisher: Arc::clone(publisher),
                     bytes: bytes.clone(),
                 });
             }
@@ -737,6 +856,11 @@ impl Standing {
             reports.retain(|report| targets.binary_search(&report.place).is_err());
         }
     }
+}
+
+/// What may be done with a statement (PAP) is not whom it is for.
+fn same_audience(a: &Release, b: &Release) -> bool {
+    a.tlp == b.tlp && a.to == b.to && a.not_to == b.not_to
 }
 
 /// The key whose life an entry changes.
@@ -773,15 +897,10 @@ fn receipt(index: u64, inclusion: &[Hash], checkpoint: &Bytes, repeated: bool) -
     }
 }
 
-/// The size line of a stored note. Its signature was checked when it came, or is our own.
-fn read_size(note: &Bytes) -> Option<u64> {
-    std::str::from_utf8(note).ok()?.lines().nth(1)?.parse().ok()
-}
-
 fn weight(jobs: &[Job]) -> usize {
     jobs.iter()
         .map(|job| match job {
-            Job::Publish(item, _) => item.statements.len(),
+            Job::Publish(item, ..) => item.statements.len(),
             Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
         })
         .sum()

@@ -3,6 +3,7 @@
 //! Only the sequencer writes ([`write`]); everybody else reads what is committed ([`read`]). Numbers that
 //! readers page by are log positions, given in the writing transaction.
 
+mod fresh;
 mod place;
 pub mod read;
 mod schema;
@@ -100,6 +101,8 @@ pub struct Store {
     readers: Pool<Any>,
     writer: Pool<Any>,
     dialect: Dialect,
+    /// Index rows that are not in the table yet.
+    fresh: fresh::Fresh,
     /// Held for as long as the store is open.
     _lock: Option<Arc<File>>,
 }
@@ -125,7 +128,9 @@ impl Store {
         let writer = pool(&write_url, dialect, 1, WRITER_CACHE_KIB).await?;
         schema::migrate(&writer, dialect).await?;
         let readers = pool(&read_url, dialect, READERS, READER_CACHE_KIB).await?;
-        Ok(Self { readers, writer, dialect, _lock: lock })
+        let store = Self { readers, writer, dialect, fresh: fresh::Fresh::default(), _lock: lock };
+        store.recall_fresh().await?;
+        Ok(store)
     }
 
     /// Writes SQLite's WAL back into the database and closes.

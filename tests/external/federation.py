@@ -109,11 +109,17 @@ class Federation:
         """Waits until `holds()`.
 
         Raises TimeoutError after so many seconds."""
+        if not self.within(seconds, holds):
+            raise TimeoutError(f"not within {seconds} s: {sentence}")
+
+    def within(self, seconds: float, holds) -> bool:
+        """Whether `holds()` within so many seconds."""
         end = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > end:
-                raise TimeoutError(f"not within {seconds} s: {sentence}")
+                return False
             time.sleep(0.02)
+        return True
 
 
 def commands_of(part: str) -> list[str]:

@@ -1,12 +1,19 @@
-"""The README's own commands: two nodes by hand, a desk that publishes on one, a reader that pulls from the other."""
+"""The README's own commands: two nodes by hand, a desk that publishes on one, a reader that pulls from the other. And
+that no document points to a file that is not there."""
+
+import re
 
 from check import Checks
-from federation import Federation
+from federation import README, Federation
 
 MOST_COMMANDS = 10
 
 
 def check(checks: Checks, federation: Federation) -> None:
+    checks.about("The documents")
+    broken = [link for link in links() if not link.exists()]
+    checks.check("every link between them leads somewhere", not broken, broken)
+
     checks.about("The README's commands")
     commands = federation.follow("nodes")
     few = len(commands) <= MOST_COMMANDS
@@ -24,3 +31,11 @@ def check(checks: Checks, federation: Federation) -> None:
     zone = (federation.folder / "blocked.rpz").read_text()
     listed = "\nfake-broker.example CNAME .\n" in zone
     checks.check("the defanged name of the list is in the exported zone", listed, zone)
+
+
+def links() -> list:
+    """What the README, ARCHITECTURE.md and docs/ point to in this repository."""
+    root = README.parent
+    pages = [README, root / "ARCHITECTURE.md", *sorted((root / "docs").rglob("*.md"))]
+    found = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())]
+    return [page.parent / link for page, link in found if not re.match(r"[a-z]+:", link)]

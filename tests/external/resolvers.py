@@ -8,6 +8,7 @@ import struct
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from check import Checks
 from federation import Federation, free_port
@@ -19,29 +20,33 @@ NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 def check(checks: Checks, federation: Federation) -> None:
     checks.about("Exported lists in resolvers")
-    zone = federation.folder / "blocked.rpz"
+    federation.shell("almenara --home app export --format hosts -o blocked.hosts")
+    judge(checks, federation, federation.folder / "blocked.rpz", federation.folder / "blocked.hosts", LISTED)
+
+
+def judge(checks: Checks, federation: Federation, zone: Path, hosts: Path, listed: str) -> None:
+    """Loads a response policy zone and a hosts file, and asks for a name that stands in both and for one in neither."""
     origin = re.search(r"^\$ORIGIN (\S+)\.$", zone.read_text(), re.MULTILINE)[1]
     if checks.has("named-checkzone"):
         done = federation.run(["named-checkzone", origin, str(zone)])
         checks.check("named-checkzone accepts the response policy zone", done.returncode == 0, done.stdout)
     if checks.has("unbound"):
         with unbound(federation, zone, origin) as port:
-            code, _ = ask(port, LISTED)
+            code, _ = ask(port, listed)
             checks.check("unbound answers NXDOMAIN for a listed name", code == NXDOMAIN, code)
             # Nobody answers what it forwards, so it cannot resolve any other name.
             code, _ = ask(port, UNLISTED)
             checks.check("and does not for another name", code == SERVFAIL, code)
     if checks.has("dnsmasq"):
-        federation.shell("almenara --home app export hosts -o blocked.hosts")
-        with dnsmasq(federation, federation.folder / "blocked.hosts") as port:
-            answer = ask(port, LISTED)
+        with dnsmasq(federation, hosts) as port:
+            answer = ask(port, listed)
             checks.check("dnsmasq answers 0.0.0.0 for a listed name", answer == (NOERROR, "0.0.0.0"), answer)
             code, _ = ask(port, UNLISTED)
             checks.check("and refuses another name", code == REFUSED, code)
 
 
 @contextmanager
-def unbound(federation: Federation, zone, origin: str):
+def unbound(federation: Federation, zone: Path, origin: str):
     port = free_port()
     config = federation.folder / "unbound.conf"
     config.write_text(f"""
@@ -71,7 +76,7 @@ remote-control:
 
 
 @contextmanager
-def dnsmasq(federation: Federation, hosts):
+def dnsmasq(federation: Federation, hosts: Path):
     port = free_port()
     command = [
         "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", f"--port={port}", "--listen-address=127.0.0.1",
@@ -88,7 +93,7 @@ def running(federation: Federation, command: list[str], port: int):
     with open(federation.folder / f"{command[0]}.log", "wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        federation.wait(f"{command[0]} answers", lambda: ask(port, LISTED) is not None, seconds=20)
+        federation.wait(f"{command[0]} answers", lambda: ask(port, UNLISTED) is not None, seconds=20)
         yield
     finally:
         process.terminate()

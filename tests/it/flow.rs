@@ -1,6 +1,6 @@
 //! Publish, log, replicate.
 
-use almenara_tests::cluster::{Cluster, report};
+use almenara_tests::{cluster::Cluster, desk::report};
 use anyhow::Result;
 
 #[tokio::test(flavor = "multi_thread")]

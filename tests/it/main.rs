@@ -1,4 +1,30 @@
 //! Whole nodes over real mTLS. One binary, since each links everything.
 
 mod desk;
+mod at_rest;
+mod audience;
+mod authority;
+mod convergence;
+mod disputes;
 mod flow;
+mod forged;
+mod group;
+mod lookup;
+mod quota;
+mod readers;
+mod relay;
+mod release;
+mod replication;
+mod retry;
+mod safeguards;
+mod wire;
+mod withdrawal;
+
+/// A member of its own.
+const ONE: [(&str, &str); 1] = [("police.th.example", "TH")];
+/// Two members in two jurisdictions.
+const TWO: [(&str, &str); 2] = [("police.th.example", "TH"), ("ngo.nl.example", "NL")];
+/// Three members in three jurisdictions.
+const THREE: [(&str, &str); 3] =
+    [("police.th.example", "TH"), ("ngo.nl.example", "NL"), ("bank.us.example", "US")];
+mod pull;

@@ -1,7 +1,7 @@
 //! A federation on loopback: every member with its own authority, keys and SQLite store.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{
         Arc,
@@ -17,21 +17,13 @@ use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use almenara_certs::{Authority, Role};
-use almenara_client::{
-    rpc::publish_service_client::PublishServiceClient,
-    tls::{self, Clock, Identity, SharedAuthorities},
-};
+use almenara_client::tls::{self, Clock, Identity, SharedAuthorities};
 use almenara_proto::{
-    batch::{self, Author, SignedBatch},
-    indicator::{Indicator, Kind},
     keys::{PublicKey, SigningKey},
-    limits::MESSAGE_BYTES,
-    log::{KeyGrant, Signed},
+    log::{KeyGrant, KeyRevocation, Signed},
     merkle,
-    name::{MemberName, Publisher},
-    release::Release,
+    name::{Jurisdiction, MemberName, Publisher},
     roster::{AcceptedRoster, CustodyRule, Member, Roster, Segment, SignedRoster},
-    statement::{Category, Claim, Report, Ruleset, Statement},
     wire,
 };
 use almenara_server::{
@@ -41,10 +33,15 @@ use almenara_server::{
     safeguards::Safeguards,
 };
 
+pub use crate::desk::submit;
+use crate::desk::{Desk, Refused};
+
 /// The federation's id.
 pub const FEDERATION: &str = "scamwatch.example";
 /// Where the clock starts: 2026-11-22, in Unix seconds.
 pub const NOW: u64 = 1_795_305_600;
+/// When the roster expires: half a year later, while certificates hold for a year.
+pub const ROSTER_EXPIRES: u64 = NOW + 182 * 86_400;
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// One organisation, with all that it keeps secret.
@@ -60,7 +57,34 @@ pub struct MemberHome {
     /// Its cosign key.
     pub cosign_key: SigningKey,
     address: String,
+    listener: Option<TcpListener>,
     node: Option<Node>,
+}
+
+/// What a test wants to be other than usual, for all nodes alike.
+pub struct Setup {
+    /// Groups of the roster: a name, and which members, by position.
+    pub groups: Vec<(&'static str, Vec<usize>)>,
+    /// For one publisher.
+    pub statements_per_day: u64,
+    /// Values, for one member.
+    pub lookups_per_minute: u64,
+    /// Jurisdictions of consumer accounts, by certificate name.
+    pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Values that nobody reports by accident.
+    pub safeguards: Safeguards,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            groups: Vec::new(),
+            statements_per_day: 100_000_000,
+            lookups_per_minute: 1_000_000_000,
+            consumers: BTreeMap::new(),
+            safeguards: Safeguards::none(),
+        }
+    }
 }
 
 /// Several members under one roster, on this machine.
@@ -74,6 +98,7 @@ pub struct Cluster {
     /// Advanced by tests.
     pub time: Arc<AtomicU64>,
     authorities: SharedAuthorities,
+    setup: Setup,
 }
 
 /// A key made of one byte; never of use outside tests.
@@ -88,11 +113,31 @@ impl Cluster {
     /// # Errors
     /// Whatever kept a node from starting.
     pub async fn start(members: &[(&str, &str)]) -> Result<Self> {
+        Self::start_with(members, Setup::default()).await
+    }
+
+    /// The same, with a setup.
+    ///
+    /// # Errors
+    /// Whatever kept a node from starting.
+    pub async fn start_with(members: &[(&str, &str)], setup: Setup) -> Result<Self> {
+        let mut cluster = Self::prepare(members, setup).await?;
+        for member in 0..members.len() {
+            cluster.restart(member).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// Everything but the running nodes: [`Self::restart`] starts each.
+    ///
+    /// # Errors
+    /// When an address or a certificate cannot be had.
+    pub async fn prepare(members: &[(&str, &str)], setup: Setup) -> Result<Self> {
         let dir = TempDir::new()?;
         let mut homes = Vec::new();
-        let mut listeners = Vec::new();
         let mut entries = BTreeMap::new();
         for (at, (name, jurisdiction)) in (0u8..).zip(members) {
+            // Held until the node takes the address over, so that no other test gets it.
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let home = MemberHome {
                 name: name.parse()?,
@@ -101,19 +146,23 @@ impl Cluster {
                 log_key: key(at * 4 + 2),
                 cosign_key: key(at * 4 + 3),
                 address: listener.local_addr()?.to_string(),
+                listener: Some(listener),
                 node: None,
             };
             entries.insert(home.name.clone(), member_entry(&home, jurisdiction)?);
             homes.push(home);
-            listeners.push(listener);
         }
+        let named = |members: &[usize]| -> BTreeSet<MemberName> {
+            members.iter().filter_map(|at| Some(homes.get(*at)?.name.clone())).collect()
+        };
+        let groups = setup.groups.iter().map(|(name, members)| ((*name).to_owned(), named(members)));
         let roster = Roster {
             federation: FEDERATION.into(),
             version: 1,
-            expires_at: NOW + YEAR.as_secs(),
+            expires_at: ROSTER_EXPIRES,
             previous: None,
             members: entries,
-            groups: BTreeMap::new(),
+            groups: groups.collect(),
             quorum: 1,
             custody: CustodyRule::default(),
         };
@@ -123,11 +172,7 @@ impl Cluster {
         let roster = signed.accept_first(&pinned)?;
         let authorities = SharedAuthorities::new(authorities(&roster.roster)?);
         let time = Arc::new(AtomicU64::new(NOW));
-        let mut cluster = Self { dir, members: homes, roster, time, authorities };
-        for (at, listener) in listeners.into_iter().enumerate() {
-            cluster.run(at, listener).await?;
-        }
-        Ok(cluster)
+        Ok(Self { dir, members: homes, roster, time, authorities, setup })
     }
 
     /// The clock of all nodes and clients.
@@ -151,13 +196,12 @@ impl Cluster {
         self.members.get(member).and_then(|home| home.node.as_ref()).context("the node is stopped")
     }
 
-    async fn run(&mut self, member: usize, listener: TcpListener) -> Result<()> {
-        let settings = self.settings(member)?;
-        let node = Node::start(settings, listener).await?;
-        if let Some(home) = self.members.get_mut(member) {
-            home.node = Some(node);
-        }
-        Ok(())
+    /// The federation as one member sees it.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn member(&self, member: usize) -> Result<&MemberHome> {
+        self.members.get(member).context("no such member")
     }
 
     /// What a member's node is made of.
@@ -165,20 +209,18 @@ impl Cluster {
     /// # Errors
     /// When a certificate cannot be made.
     pub fn settings(&self, member: usize) -> Result<Settings> {
-        let home = self.members.get(member).context("no such member")?;
-        let host = ServerName::try_from("127.0.0.1")?;
-        let leaf = home.authority.issue(Role::Node, "node-1", &[host], YEAR, NOW)?;
+        let home = self.member(member)?;
         Ok(Settings {
             member: home.name.clone(),
             rosters: SharedRosters::new(self.roster.clone(), Vec::new()),
             store_url: format!("sqlite:{}", self.database(member).display()),
             log_key: home.log_key.clone(),
             tombstone_key: [7; 32],
-            identity: Identity::from_pem(&leaf.chain_pem, &leaf.key_pem)?,
-            safeguards: Safeguards::none(),
-            statements_per_day: 100_000_000,
-            lookups_per_minute: 1_000_000_000,
-            consumers: BTreeMap::new(),
+            identity: self.identity(member, Role::Node, "node-1")?,
+            safeguards: self.setup.safeguards.clone(),
+            statements_per_day: self.setup.statements_per_day,
+            lookups_per_minute: self.setup.lookups_per_minute,
+            consumers: self.setup.consumers.clone(),
             clock: self.clock(),
             limits: Limits::default(),
         })
@@ -200,9 +242,14 @@ impl Cluster {
     /// # Errors
     /// Whatever kept it from starting.
     pub async fn restart(&mut self, member: usize) -> Result<()> {
-        let address = self.members.get(member).context("no such member")?.address.clone();
-        let listener = TcpListener::bind(address).await?;
-        self.run(member, listener).await
+        let settings = self.settings(member)?;
+        let home = self.members.get_mut(member).context("no such member")?;
+        let listener = match home.listener.take() {
+            Some(listener) => listener,
+            None => TcpListener::bind(&home.address).await?,
+        };
+        home.node = Some(Node::start(settings, listener).await?);
+        Ok(())
     }
 
     /// A leaf of a member's authority.
@@ -210,8 +257,9 @@ impl Cluster {
     /// # Errors
     /// When it cannot be issued.
     pub fn identity(&self, member: usize, role: Role, name: &str) -> Result<Identity> {
-        let home = self.members.get(member).context("no such member")?;
-        let leaf = home.authority.issue(role, name, &[], YEAR, NOW)?;
+        let host = [ServerName::try_from("127.0.0.1")?];
+        let hosts = if role == Role::Node { host.as_slice() } else { &[] };
+        let leaf = self.member(member)?.authority.issue(role, name, hosts, YEAR, NOW)?;
         Ok(Identity::from_pem(&leaf.chain_pem, &leaf.key_pem)?)
     }
 
@@ -220,7 +268,7 @@ impl Cluster {
     /// # Errors
     /// When it cannot be reached or refuses.
     pub async fn connect(&self, to: usize, identity: &Identity) -> Result<Channel> {
-        let home = self.members.get(to).context("no such member")?;
+        let home = self.member(to)?;
         Ok(tls::connect(&home.address, home.name.as_str(), identity, &self.authorities, &self.clock())
             .await?)
     }
@@ -230,22 +278,73 @@ impl Cluster {
     /// # Errors
     /// When the node refuses.
     pub async fn grant(&self, member: usize, desk: &str, seed: u8) -> Result<Desk> {
-        let home = self.members.get(member).context("no such member")?;
-        let publisher = Publisher::new(&home.name, desk)?;
+        let grant = self.key_grant(member, desk, PublicKey::of(&key(seed)))?;
+        let item = wire::publish_request::Item::KeyGrant(grant.to_wire());
+        self.operate(member, item).await??;
+        self.desk(member, desk, seed).await
+    }
+
+    /// A grant, signed by the member's root key.
+    ///
+    /// # Errors
+    /// When the desk's name is none.
+    pub fn key_grant(&self, member: usize, desk: &str, key: PublicKey) -> Result<Signed<KeyGrant>> {
+        let home = self.member(member)?;
         let grant = KeyGrant {
             federation: FEDERATION.into(),
             member: home.name.clone(),
-            publisher: publisher.clone(),
-            key: PublicKey::of(&key(seed)),
+            publisher: Publisher::new(&home.name, desk)?,
+            key,
             note: String::new(),
         };
-        let signed = Signed::sign(grant, &home.root_key);
-        let operator = self.identity(member, Role::Operator, "ops")?;
-        let channel = self.connect(member, &operator).await?;
-        let item = wire::publish_request::Item::KeyGrant(signed.to_wire());
-        submit(channel, vec![item]).await?.into_iter().next().context("no answer")??;
+        Ok(Signed::sign(grant, &home.root_key))
+    }
+
+    /// A revocation, signed by the member's root key.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn key_revocation(
+        &self,
+        member: usize,
+        key: &SigningKey,
+        since_index: u64,
+    ) -> Result<Signed<KeyRevocation>> {
+        let home = self.member(member)?;
+        let revocation = KeyRevocation {
+            federation: FEDERATION.into(),
+            member: home.name.clone(),
+            key: PublicKey::of(key),
+            reason: "stolen".into(),
+            since_index,
+        };
+        Ok(Signed::sign(revocation, &home.root_key))
+    }
+
+    /// Submits an item as an operator of `member` at its own node.
+    ///
+    /// # Errors
+    /// The inner error is the node's refusal.
+    pub async fn operate(
+        &self,
+        member: usize,
+        item: wire::publish_request::Item,
+    ) -> Result<Result<wire::Receipt, Refused>> {
+        let channel = self.connect(member, &self.identity(member, Role::Operator, "ops")?).await?;
+        submit(channel, vec![item]).await?.into_iter().next().context("no answer")
+    }
+
+    /// A desk with the key `key(seed)`, granted or not.
+    ///
+    /// # Errors
+    /// When its node cannot be reached.
+    pub async fn desk(&self, member: usize, desk: &str, seed: u8) -> Result<Desk> {
         let identity = self.identity(member, Role::Publisher, desk)?;
-        Ok(Desk { publisher, key: key(seed), channel: self.connect(member, &identity).await? })
+        Ok(Desk {
+            publisher: Publisher::new(&self.member(member)?.name, desk)?,
+            key: key(seed),
+            channel: self.connect(member, &identity).await?,
+        })
     }
 
     /// Waits until a node holds `size` entries of a member's log.
@@ -261,81 +360,6 @@ impl Cluster {
             .context("the replica stays behind")??;
         Ok(())
     }
-}
-
-/// A desk with its key and a channel to its node.
-pub struct Desk {
-    /// Who.
-    pub publisher: Publisher,
-    /// Its key.
-    pub key: SigningKey,
-    /// To its own member's node.
-    pub channel: Channel,
-}
-
-impl Desk {
-    /// Seals statements into a batch.
-    ///
-    /// # Errors
-    /// When they make none.
-    pub fn seal(&self, statements: Vec<Statement>, seq: u64) -> Result<SignedBatch> {
-        let author = Author { federation: FEDERATION, publisher: &self.publisher, key: &self.key };
-        Ok(batch::seal(&author, statements, seq, 1, NOW)?)
-    }
-
-    /// Publishes one batch.
-    ///
-    /// # Errors
-    /// The inner error is the node's refusal.
-    pub async fn publish(&self, batch: &SignedBatch) -> Result<Result<wire::Receipt, Refused>> {
-        let item = wire::publish_request::Item::Batch(batch.to_wire());
-        submit(self.channel.clone(), vec![item]).await?.into_iter().next().context("no answer")
-    }
-}
-
-/// A node's refusal, as a caller sees it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?}")]
-pub struct Refused(pub wire::Refusal);
-
-/// Submits items over one stream.
-///
-/// # Errors
-/// When the stream fails; refusals are values.
-pub async fn submit(
-    channel: Channel,
-    items: Vec<wire::publish_request::Item>,
-) -> Result<Vec<Result<wire::Receipt, Refused>>> {
-    let requests = items.into_iter().map(|item| wire::PublishRequest { item: Some(item) });
-    let mut client = PublishServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
-    let mut answers = client.publish(tokio_stream::iter(requests.collect::<Vec<_>>())).await?.into_inner();
-    let mut outcomes = Vec::new();
-    while let Some(answer) = answers.message().await? {
-        outcomes.push(match answer.outcome.context("an answer without an outcome")? {
-            wire::publish_response::Outcome::Receipt(receipt) => Ok(receipt),
-            wire::publish_response::Outcome::Refusal(refusal) => Err(Refused(refusal)),
-        });
-    }
-    Ok(outcomes)
-}
-
-/// A CLEAR report on a domain; the nonce is made of `number`.
-///
-/// # Errors
-/// When the domain is not well formed.
-pub fn report(number: u64, domain: &str) -> Result<Statement> {
-    let mut nonce = [0; 16];
-    nonce[..8].copy_from_slice(&merkle::sha256(&[&number.to_be_bytes()]).0[..8]);
-    nonce[8..].copy_from_slice(&number.to_be_bytes());
-    Ok(Statement {
-        nonce,
-        indicator: Indicator::new(Kind::Domain, domain)?,
-        made_at: NOW,
-        ruleset: Ruleset::default(),
-        release: Release::clear(),
-        copies: 0,
-        claim: Claim::Report(Report::new(Kind::Domain, Category::PHISHING, NOW)),
-    })
 }
 
 fn member_entry(home: &MemberHome, jurisdiction: &str) -> Result<Member> {

@@ -2,3 +2,6 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod desk;
+pub mod forge;
+pub mod reader;

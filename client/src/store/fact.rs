@@ -156,7 +156,7 @@ fn push_body(out: &mut Vec<u8>, statement: &Statement, entry: u64, leaf: u32, au
     match &statement.claim {
         Claim::Report(report) => {
             out.push(0);
-            push_report(out, report);
+            push_report(out, report, statement.last_seen());
         }
         Claim::Sighting(sighting) => {
             out.push(1);
@@ -173,7 +173,8 @@ fn push_body(out: &mut Vec<u8>, statement: &Statement, entry: u64, leaf: u32, au
     }
 }
 
-fn push_report(out: &mut Vec<u8>, report: &Report) {
+/// `last_seen` is that of the statement, which falls back to when it was made: the record does not keep that.
+fn push_report(out: &mut Vec<u8>, report: &Report, last_seen: u64) {
     let (basis, list) = match &report.basis {
         Basis::Other => (0, ""),
         Basis::Observed => (1, ""),
@@ -190,7 +191,7 @@ fn push_report(out: &mut Vec<u8>, report: &Report) {
         push_text(out, list);
     }
     out.push(report.confidence.unwrap_or(u8::MAX));
-    encode_varint(report.last_seen, out);
+    encode_varint(last_seen, out);
     encode_varint(report.valid_until, out);
     encode_varint(report.categories.len() as u64, out);
     for category in &report.categories {

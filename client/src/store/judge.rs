@@ -10,8 +10,6 @@ use almenara_proto::{
     verdict::{Counted, Evidence, Policy, Standing, Verdict, verdict},
 };
 
-use crate::formats::export::ExportItem;
-
 use super::{
     StoreError,
     fact::{Fact, indicator_of},
@@ -68,12 +66,6 @@ impl Judged {
         self.counted().filter_map(|piece| piece.statement.report()).any(|report| report.include_subdomains)
     }
 
-    /// Whether any that counted must never reach a blocklist.
-    #[must_use]
-    pub fn lookup_only(&self) -> bool {
-        self.counted().any(|piece| piece.statement.lookup_only())
-    }
-
     /// The narrowest marking of those that counted; nothing when one has none that is known.
     #[must_use]
     pub fn tlp(&self) -> Option<Tlp> {
@@ -97,23 +89,6 @@ impl Judged {
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
         self.counted().map(|piece| piece.address.clone()).collect()
-    }
-}
-
-impl From<Judged> for ExportItem {
-    fn from(judged: Judged) -> Self {
-        Self {
-            listed: judged.verdict.listed,
-            score: judged.verdict.score,
-            categories: judged.categories(),
-            include_subdomains: judged.include_subdomains(),
-            lookup_only: judged.lookup_only(),
-            tlp: judged.tlp(),
-            pap: judged.pap(),
-            valid_until: judged.valid_until(),
-            addresses: judged.addresses(),
-            indicator: judged.indicator,
-        }
     }
 }
 

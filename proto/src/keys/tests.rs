@@ -85,6 +85,19 @@ fn check(name: &str, public: [u8; 32], body: &[u8], signature: [u8; 64], verifie
     let holds = VerifyingKey::from_bytes(&public)
         .is_ok_and(|key| Context::Batch.verify(body, &signature, &key).is_ok());
     assert_eq!((holds, PublicKey(public).admit().is_ok()), (verifies, admitted), "{name}");
+    let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
+    let case = serde_json::json!({
+        "name": name,
+        "public": hex(&public),
+        "body": hex(body),
+        "signature": hex(&signature),
+        "verifies": verifies,
+        "admitted": admitted,
+    });
+    let kept: serde_json::Value =
+        serde_json::from_str(include_str!("../../vectors/ed25519.json")).expect("JSON");
+    let cases = kept["cases"].as_array().expect("cases");
+    assert!(cases.contains(&case), "not in vectors/ed25519.json:\n{case},");
 }
 
 /// A number modulo the group's order from its little-endian bytes; the type comes from an example.
@@ -244,4 +257,20 @@ fn s_has_one_value() {
     }
     check("S of all ones", a, b"body", with_s([0xff; 32]), false, true);
     check("S = L", a, b"body", with_s(L), false, true);
+}
+
+#[test]
+fn every_case_of_the_vector_file_is_judged_as_it_says() {
+    let kept: serde_json::Value =
+        serde_json::from_str(include_str!("../../vectors/ed25519.json")).expect("JSON");
+    let bytes = |case: &serde_json::Value, field: &str| {
+        data_encoding::HEXLOWER.decode(case[field].as_str().expect("text").as_bytes()).expect("hex")
+    };
+    for case in kept["cases"].as_array().expect("cases") {
+        let public = bytes(case, "public").try_into().expect("32 bytes");
+        let signature = bytes(case, "signature").try_into().expect("64 bytes");
+        let truth = |field: &str| case[field].as_bool().expect("a truth");
+        let name = case["name"].as_str().expect("a name");
+        check(name, public, &bytes(case, "body"), signature, truth("verifies"), truth("admitted"));
+    }
 }

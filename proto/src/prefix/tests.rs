@@ -492,7 +492,7 @@ fn any_entry() -> impl Strategy<Value = LogEntry> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn a_state_that_was_kept_goes_on_as_if_it_never_stopped(

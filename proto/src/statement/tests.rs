@@ -348,9 +348,8 @@ fn what_may_belong_to_a_victim_is_for_lookups_only() {
     assert!(lookup_only(&|r| r.lookup_only = true));
     assert!(lookup_only(&|r| r.possibly_coerced = true));
     assert!(lookup_only(&|r| r.categories.push(Category::RANSOM_PAYMENT)));
-    let company = Indicator::new(Kind::Company, "lei:5493001kjtiigc8y1r12")
-        .or_else(|_| Indicator::new(Kind::Company, "lei:5493001KJTIIGC8Y1R12"));
-    assert!(Statement { indicator: company.expect("a company"), ..report(1) }.lookup_only());
+    let company = Indicator::new(Kind::Company, "lei:5493001KJTIIGC8Y1R12").expect("a company");
+    assert!(Statement { indicator: company, ..report(1) }.lookup_only());
     assert!(!sighting().lookup_only());
 }
 

@@ -21,7 +21,7 @@ use almenara_proto::{
 use rustls_pki_types::ServerName;
 use serde::Serialize;
 
-use crate::{context::Context, home::NodeHome, keys};
+use crate::{context::Context, home::NodeHome, keys, safeguards::SHIPPED};
 
 /// The name of the node's own leaf: a member has one node.
 const NODE: &str = "main";
@@ -145,6 +145,9 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         files::create_file(path, bytes).map_err(|error| CliError::file(path, &error))
     };
     create(&home.member_entry(), &entry.encode())?;
+    for (name, list) in SHIPPED {
+        create(&home.safeguards().join(name), list.as_bytes())?;
+    }
     // Last: a home with a configuration is a whole one.
     create(home.config(), config.as_bytes())?;
     context.output.answer(&made, |made| next_steps(made, home))?;

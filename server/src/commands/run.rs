@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use almenara_client::exit::{CliError, Outcome};
+use almenara_proto::roster::Roster;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -32,7 +33,11 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
+/// A node's settings out of its configuration.
+///
+/// # Errors
+/// [`CliError`] (usage), with what to mend.
+pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
     let keys = NodeKeys::load(&config.keys, &config.member)?;
     let (first, later) = context.rosters(config)?.into_chain();
     if first.roster.federation != config.federation.as_str() {
@@ -43,6 +48,7 @@ fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
             first.roster.federation
         )));
     }
+    let newest = later.last().unwrap_or(&first).roster.clone();
     Ok(Settings {
         member: config.member.clone(),
         rosters: SharedRosters::new(first, later),
@@ -50,13 +56,24 @@ fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
         log_key: keys.log,
         tombstone_key: keys.tombstone,
         identity: context.identity(config)?,
-        safeguards: Safeguards::none(),
+        safeguards: safeguards(config, &newest)?,
         statements_per_day: config.quotas.statements_per_day,
         lookups_per_minute: config.quotas.lookups_per_minute,
         consumers: config.consumers.clone(),
         clock: Arc::clone(&context.clock),
         limits: Limits::default(),
     })
+}
+
+/// The operator's lists, and the members' own domains.
+fn safeguards(config: &Config, roster: &Roster) -> Result<Safeguards, CliError> {
+    let mut safeguards = if config.safeguards.is_dir() {
+        Safeguards::load(&config.safeguards).map_err(CliError::usage)?
+    } else {
+        Safeguards::none()
+    };
+    safeguards.protect_also(roster.members.keys().map(|name| name.as_str()));
+    Ok(safeguards)
 }
 
 /// Whose fault a node's end is.

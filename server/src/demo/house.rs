@@ -1,17 +1,16 @@
 //! The three organisations of the demo, each with a node of its own, made by the commands that people type.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio::net::TcpListener;
 
-use almenara_client::{
-    config::Environment,
-    exit::CliError,
-    output::{Manner, Output},
-};
-use almenara_proto::name::MemberName;
+use almenara_client::{config::Environment, exit::CliError, output::Output};
+use almenara_proto::{name::MemberName, roster::Roster};
 
-use super::hand::{almenara, almenarad};
+use super::hand::{PAPER, almenara, almenarad};
 use crate::{
     commands::run::settings,
     config::Config,
@@ -22,7 +21,7 @@ use crate::{
 };
 
 /// The federation's id.
-pub const FEDERATION: &str = "scamwatch.example";
+pub(super) const FEDERATION: &str = "scamwatch.example";
 
 /// Name, organisation type, jurisdiction, and who works there.
 const ORGANISATIONS: [(&str, &str, &str, &str); 3] = [
@@ -32,29 +31,29 @@ const ORGANISATIONS: [(&str, &str, &str, &str); 3] = [
 ];
 
 /// One organisation.
-pub struct Organisation {
+pub(super) struct Organisation {
     /// Its name.
-    pub name: MemberName,
+    pub(super) name: MemberName,
     /// Where it sits.
-    pub jurisdiction: &'static str,
+    pub(super) jurisdiction: &'static str,
     /// Its node's files.
-    pub node_home: PathBuf,
+    pub(super) node_home: PathBuf,
     /// The files of its desk.
-    pub desk_home: PathBuf,
+    pub(super) desk_home: PathBuf,
     /// The files of the account that pulls.
-    pub app_home: PathBuf,
+    pub(super) app_home: PathBuf,
     /// The desk that publishes.
-    pub desk: &'static str,
+    pub(super) desk: &'static str,
     listener: Option<TcpListener>,
     /// While it runs.
-    pub node: Option<Node>,
+    pub(super) node: Option<Node>,
 }
 
 /// Makes homes, exchanges member entries, signs the roster with every root key, and joins.
 ///
 /// # Errors
 /// What a command said.
-pub async fn build(dir: &Path) -> Result<Vec<Organisation>, CliError> {
+pub(super) async fn build(dir: &Path) -> Result<Vec<Organisation>, CliError> {
     let mut organisations = Vec::new();
     for (name, kind, jurisdiction, desk) in ORGANISATIONS {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(CliError::unavailable)?;
@@ -62,8 +61,21 @@ pub async fn build(dir: &Path) -> Result<Vec<Organisation>, CliError> {
         let node_home = dir.join(name).join("node");
         let home = text(&node_home)?;
         almenarad(&[
-            "--home", home, "init", "--federation", FEDERATION, "--member", name, "--organisation-type", kind,
-            "--jurisdiction", jurisdiction, "--address", &address, "--listen", &address,
+            "--home",
+            home,
+            "init",
+            "--federation",
+            FEDERATION,
+            "--member",
+            name,
+            "--organisation-type",
+            kind,
+            "--jurisdiction",
+            jurisdiction,
+            "--address",
+            &address,
+            "--listen",
+            &address,
         ])
         .await
         .done()?;
@@ -78,17 +90,19 @@ pub async fn build(dir: &Path) -> Result<Vec<Organisation>, CliError> {
             node: None,
         });
     }
+    let root = text(dir)?;
     let roster = dir.join("roster-1");
     let roster = text(&roster)?;
     let entries: Vec<PathBuf> = organisations.iter().map(|one| one.node_home.join("member.entry")).collect();
-    let mut words = vec!["roster", "new", "--federation", FEDERATION, "--quorum", "1", "-o", roster];
+    let mut words =
+        vec!["--home", root, "roster", "new", "--federation", FEDERATION, "--quorum", "1", "-o", roster];
     for entry in &entries {
         words.extend(["--member-entry", text(entry)?]);
     }
     almenara(&words).await.done()?;
     for one in &organisations {
         let key = one.node_home.join("keys").join("root.pem");
-        almenara(&["roster", "sign", roster, "--key", text(&key)?, "--yes"]).await.done()?;
+        almenara(&["--home", root, "roster", "sign", roster, "--key", text(&key)?, "--yes"]).await.done()?;
     }
     for one in &organisations {
         almenarad(&["--home", text(&one.node_home)?, "--yes", "join", roster]).await.done()?;
@@ -101,7 +115,7 @@ impl Organisation {
     ///
     /// # Errors
     /// What kept it from starting.
-    pub async fn start(&mut self, safeguards: Option<&Path>) -> Result<(), CliError> {
+    pub(super) async fn start(&mut self, safeguards: Option<&Path>) -> Result<(), CliError> {
         let mut settings = self.settings()?;
         if let Some(directory) = safeguards {
             settings.safeguards = Safeguards::load(directory).map_err(CliError::usage)?;
@@ -111,9 +125,53 @@ impl Organisation {
         Ok(())
     }
 
+    /// Where its node listens.
+    #[must_use]
+    pub(super) fn address(&self) -> String {
+        self.node.as_ref().map_or_else(String::new, |node| node.address().to_string())
+    }
+
+    /// Entries that its node holds of a member's log.
+    #[must_use]
+    pub(super) fn held(&self, origin: &MemberName) -> u64 {
+        let head = self.node.as_ref().and_then(|node| node.heads().get(origin));
+        head.map_or(0, |head| head.signed_size)
+    }
+
+    /// Waits until its node holds `size` entries of a member's log.
+    ///
+    /// # Errors
+    /// When it does not within `patience`.
+    pub(super) async fn wait_for(
+        &self,
+        origin: &MemberName,
+        size: u64,
+        patience: Duration,
+    ) -> Result<(), CliError> {
+        let watch = self.node.as_ref().and_then(|node| node.heads().subscribe(origin));
+        let Some(mut watch) = watch else {
+            return Err(CliError::internal(format!("the node of {} holds no log of {origin}", self.name)));
+        };
+        let reached = watch.wait_for(|head| head.signed_size >= size);
+        match tokio::time::timeout(patience, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(CliError::internal(format!(
+                "the log of {origin} does not reach the node of {}",
+                self.name
+            ))),
+        }
+    }
+
+    /// The roster that its node runs under.
+    ///
+    /// # Errors
+    /// When its files cannot be read.
+    pub(super) fn roster(&self) -> Result<Roster, CliError> {
+        Ok(self.settings()?.rosters.current().roster.clone())
+    }
+
     fn settings(&self) -> Result<Settings, CliError> {
-        let manner = Manner { json: true, quiet: true, no_color: true, yes: true };
-        let (output, _) = Output::captured(manner, "");
+        let (output, _) = Output::captured(PAPER, "");
         let environment = Environment::of(&[]);
         let home = NodeHome::find(Some(self.node_home.clone()), None, &environment)?;
         let config = Config::read(&home, &environment)?;
@@ -125,28 +183,55 @@ impl Organisation {
     ///
     /// # Errors
     /// What a command said.
-    pub async fn staff(&self, dir: &Path) -> Result<(), CliError> {
+    pub(super) async fn staff(&self, dir: &Path) -> Result<(), CliError> {
         let node = text(&self.node_home)?;
         let desk_home = text(&self.desk_home)?;
         let app_home = text(&self.app_home)?;
         let operator = dir.join(self.name.as_str()).join("operator");
         let operator = text(&operator)?;
-        let homes = [("publisher", self.desk, desk_home), ("consumer", "app", app_home), ("operator", "ops", operator)];
+        let homes = [
+            ("publisher", self.desk, desk_home),
+            ("consumer", "app", app_home),
+            ("operator", "ops", operator),
+        ];
         for (role, name, home) in homes {
-            almenarad(&["--home", node, "cert", "issue", "--role", role, "--name", name, "--client-home", home])
-                .await
-                .done()?;
+            almenarad(&[
+                "--home",
+                node,
+                "cert",
+                "issue",
+                "--role",
+                role,
+                "--name",
+                name,
+                "--client-home",
+                home,
+            ])
+            .await
+            .done()?;
         }
         let publisher = format!("{}/{}", self.name, self.desk);
-        let made = almenara(&["--home", desk_home, "keygen", "--purpose", "publisher", "--name", &publisher]).await;
+        let made =
+            almenara(&["--home", desk_home, "keygen", "--purpose", "publisher", "--name", &publisher]).await;
         let public = made.done()?.get("public").and_then(|key| key.as_str().map(str::to_owned));
         let public = public.ok_or_else(|| CliError::internal("keygen named no public key"))?;
         let root = self.node_home.join("keys").join("root.pem");
         let grant = dir.join(self.name.as_str()).join("grant.signed");
         let (root, grant) = (text(&root)?, text(&grant)?);
         almenara(&[
-            "grant", "--root-key", root, "--federation", FEDERATION, "--publisher", &publisher, "--key", &public,
-            "-o", grant,
+            "--home",
+            desk_home,
+            "grant",
+            "--root-key",
+            root,
+            "--federation",
+            FEDERATION,
+            "--publisher",
+            &publisher,
+            "--key",
+            &public,
+            "-o",
+            grant,
         ])
         .await
         .done()?;
@@ -159,6 +244,7 @@ impl Organisation {
 ///
 /// # Errors
 /// When it is not UTF-8.
-pub fn text(path: &Path) -> Result<&str, CliError> {
-    path.to_str().ok_or_else(|| CliError::usage(format!("{}: choose a folder whose name is UTF-8", path.display())))
+pub(super) fn text(path: &Path) -> Result<&str, CliError> {
+    path.to_str()
+        .ok_or_else(|| CliError::usage(format!("{}: choose a folder whose name is UTF-8", path.display())))
 }

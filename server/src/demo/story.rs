@@ -8,7 +8,7 @@ use almenara_client::{
 };
 
 /// Prints steps with their times. What is printed is what nodes and commands answered.
-pub struct Story<'a> {
+pub(super) struct Story<'a> {
     output: &'a Output,
     begin: Instant,
     step: Instant,
@@ -18,7 +18,7 @@ pub struct Story<'a> {
 impl<'a> Story<'a> {
     /// A story on `output`.
     #[must_use]
-    pub fn new(output: &'a Output) -> Self {
+    pub(super) fn new(output: &'a Output) -> Self {
         Self { output, begin: Instant::now(), step: Instant::now(), number: 0 }
     }
 
@@ -26,7 +26,7 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn step(&mut self, title: &str) -> Result<(), CliError> {
+    pub(super) fn step(&mut self, title: &str) -> Result<(), CliError> {
         self.number = self.number.saturating_add(1);
         self.step = Instant::now();
         let title = self.output.paint(Style::Bold, &format!("{}. {title}", self.number));
@@ -37,7 +37,7 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn fact(&self, text: impl std::fmt::Display) -> Result<(), CliError> {
+    pub(super) fn fact(&self, text: impl std::fmt::Display) -> Result<(), CliError> {
         self.output.say(format_args!("   {text}"))
     }
 
@@ -45,7 +45,11 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn table<const N: usize>(&self, header: [&str; N], rows: &[[String; N]]) -> Result<(), CliError> {
+    pub(super) fn table<const N: usize>(
+        &self,
+        header: [&str; N],
+        rows: &[[String; N]],
+    ) -> Result<(), CliError> {
         self.output.table(header, rows)
     }
 
@@ -53,14 +57,14 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// When nobody listens any more.
-    pub fn took(&self) -> Result<(), CliError> {
+    pub(super) fn took(&self) -> Result<(), CliError> {
         let time = format!("({} ms)", self.step.elapsed().as_millis());
         self.output.say(format_args!("   {}", self.output.paint(Style::Dim, &time)))
     }
 
     /// Seconds since the story began.
     #[must_use]
-    pub fn seconds(&self) -> f64 {
+    pub(super) fn seconds(&self) -> f64 {
         self.begin.elapsed().as_secs_f64()
     }
 
@@ -68,7 +72,7 @@ impl<'a> Story<'a> {
     ///
     /// # Errors
     /// [`CliError`] (internal): the demo ends here, non-zero.
-    pub fn expect(&self, holds: bool, what: impl std::fmt::Display) -> Result<(), CliError> {
+    pub(super) fn expect(&self, holds: bool, what: impl std::fmt::Display) -> Result<(), CliError> {
         if holds {
             let mark = self.output.paint(Style::Good, "✓");
             self.output.say(format_args!("   {mark} {what}"))

@@ -1,6 +1,6 @@
 //! `LookupService`: many values a call, one verdict each, from what the caller may see.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use tonic::{Request, Response, Status};
 
@@ -16,6 +16,9 @@ use almenara_proto::{
 
 use super::{Api, services::lookup_service_server::LookupService};
 use crate::{error, outgoing::Seen, store::Place};
+
+/// Statements in one answer: about a hundred bytes each, and a message holds 4 MiB.
+const CONSIDERED: usize = 32_768;
 
 /// The service.
 #[derive(Clone)]
@@ -53,10 +56,30 @@ impl LookupService for LookupApi {
             .map_err(malformed)?;
         let roster = self.0.outgoing.rosters().current();
         let recipient = account.recipient(roster.roster.jurisdiction(&account.member));
-        let seen = self.0.outgoing.about(&indicators, &recipient).await?;
+        // A value that is asked for twice is judged once.
+        let mut places_of: HashMap<&Indicator, usize> = HashMap::with_capacity(indicators.len());
+        let mut distinct: Vec<Indicator> = Vec::with_capacity(indicators.len());
+        let at: Vec<usize> = indicators
+            .iter()
+            .map(|indicator| {
+                *places_of.entry(indicator).or_insert_with(|| {
+                    distinct.push(indicator.clone());
+                    distinct.len() - 1
+                })
+            })
+            .collect();
+        let seen = self.0.outgoing.about(&distinct, &recipient).await?;
+        let considered: usize = at.iter().filter_map(|at| seen.get(*at)).map(Vec::len).sum();
+        if considered > CONSIDERED {
+            return Err(Status::resource_exhausted(format!(
+                "{considered} statements would be in the answer, over {CONSIDERED}: ask for fewer values a call"
+            )));
+        }
         let places: Vec<Place> = seen.iter().flatten().map(|seen| seen.place).collect();
         let withdrawn: HashSet<Place> = self.0.outgoing.withdrawn(&places).await?.into_iter().collect();
-        let verdicts = seen.iter().map(|seen| self.verdict(seen, &withdrawn, &policy, now)).collect();
+        let judged: Vec<wire::LookupVerdict> =
+            seen.iter().map(|seen| self.verdict(seen, &withdrawn, &policy, now)).collect();
+        let verdicts = at.iter().filter_map(|at| judged.get(*at).cloned()).collect();
         Ok(Response::new(wire::LookupResponse { verdicts }))
     }
 }

@@ -1,8 +1,10 @@
 //! `PublishService`: items in, one answer each, in order.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use almenara_proto::{blame::Blame, wire};
@@ -11,11 +13,11 @@ use super::{Api, services::publish_service_server::PublishService};
 use crate::{
     error,
     identity::Account,
-    ingest::{Outcome, Refusal},
+    ingest::{Answer, Ingest, Judged, Outcome, Refusal, Room},
 };
 
-/// Items of one stream at work at once: enough to fill a group commit of 16 full batches while the one before
-/// it is being synced.
+/// Items of one stream at work at once, answers that nobody reads included: enough to fill a group commit of 16
+/// full batches while the one before it is being synced.
 const WINDOW: usize = 32;
 
 /// The service.
@@ -33,21 +35,71 @@ impl PublishService for PublishApi {
         request: Request<Streaming<wire::PublishRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let account = self.0.account(&request)?;
-        let api = self.0.clone();
-        let answers =
-            request.into_inner().map(move |item| one(api.clone(), account.clone(), item)).buffered(WINDOW);
-        Ok(Response::new(Box::pin(answers)))
+        let (answers, waiting) = mpsc::channel(WINDOW);
+        // A task of its own: whoever does not read answers must not keep what others need for theirs.
+        tokio::spawn(take(self.0.clone(), account, request.into_inner(), answers));
+        Ok(Response::new(Box::pin(ReceiverStream::new(waiting).then(answer))))
     }
 }
 
-async fn one(
+/// Judges many items at once, and hands them to the sequencer in their order.
+async fn take(
     api: Api,
     account: Account,
-    item: Result<wire::PublishRequest, Status>,
-) -> Result<wire::PublishResponse, Status> {
-    let item = item?.item.ok_or_else(|| error::status(Blame::Malformed, &"a request without an item"))?;
-    let now = (api.clock)();
-    let (id, outcome) = api.ingest.publish(&account, item, now).await?;
+    items: Streaming<wire::PublishRequest>,
+    answers: mpsc::Sender<Result<Answer, Status>>,
+) {
+    let ingest = api.ingest.clone();
+    let judged = stream::unfold((api.ingest.clone(), items, answers), next)
+        .map(move |(place, item)| judge(api.clone(), account.clone(), place, item))
+        .buffered(WINDOW);
+    let mut judged = pin!(judged);
+    while let Some((place, judged)) = judged.next().await {
+        let answer = match judged {
+            Ok(judged) => ingest.enqueue(judged).await.map_err(Status::from),
+            Err(status) => Err(status),
+        };
+        let over = answer.is_err();
+        place.send(answer);
+        if over {
+            return;
+        }
+    }
+}
+
+type Place = mpsc::OwnedPermit<Result<Answer, Status>>;
+type Roomy = (Room, wire::publish_request::Item);
+type Arriving = (Ingest, Streaming<wire::PublishRequest>, mpsc::Sender<Result<Answer, Status>>);
+
+/// Reads an item when there is a place for its answer, and waits until there is room for its bytes: nothing more
+/// of the stream is read before.
+async fn next((ingest, mut items, answers): Arriving) -> Option<((Place, Result<Roomy, Status>), Arriving)> {
+    let place = answers.clone().reserve_owned().await.ok()?;
+    let item = match items.message().await.transpose()? {
+        Ok(wire::PublishRequest { item: Some(item) }) => {
+            ingest.room(&item).await.map(|room| (room, item)).map_err(Status::from)
+        }
+        Ok(_) => Err(error::status(Blame::Malformed, &"a request without an item")),
+        Err(status) => Err(status),
+    };
+    Some(((place, item), (ingest, items, answers)))
+}
+
+async fn judge(
+    api: Api,
+    account: Account,
+    place: Place,
+    item: Result<Roomy, Status>,
+) -> (Place, Result<Judged, Status>) {
+    let judged = match item {
+        Ok((room, item)) => api.ingest.judge(&account, item, room, (api.clock)()).await.map_err(Status::from),
+        Err(status) => Err(status),
+    };
+    (place, judged)
+}
+
+async fn answer(answer: Result<Answer, Status>) -> Result<wire::PublishResponse, Status> {
+    let (id, outcome) = answer?.outcome().await?;
     Ok(wire::PublishResponse { id: id.0.to_vec().into(), outcome: Some(to_wire(outcome)) })
 }
 

@@ -15,7 +15,7 @@ use almenara_proto::{
 
 use super::{
     LogId, Place, Store, StoreError, json_numbers,
-    write::{CHUNK, Usage, decode_chunk, id_prefix, signed},
+    write::{CHUNK, Revocation, Usage, decode_chunk, id_prefix, signed},
 };
 
 /// A log's head as it was committed.
@@ -130,6 +130,26 @@ impl Store {
             .collect()
     }
 
+    /// What the logs of others say of each member's keys.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn revocations(&self) -> Result<Vec<Revocation>, StoreError> {
+        sqlx::query("SELECT member, public_key, since FROM revocations")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                let key: Vec<u8> = row.try_get(1)?;
+                Ok(Revocation {
+                    member: row.try_get(0)?,
+                    key: PublicKey(key.try_into().map_err(|_| damaged("key")(&"32 bytes are expected"))?),
+                    since: unsigned(row.try_get(2)?),
+                })
+            })
+            .collect()
+    }
+
     /// Entries `[from, to)` of a log, at most `limit`.
     ///
     /// # Errors
@@ -216,14 +236,19 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        // First what waits in memory: a row that is written meanwhile is then found in the table, or twice.
+        let mut found = self.fresh.places(keys);
         let text = self.sql("SELECT indicator, place FROM indicators WHERE indicator IN ({numbers})");
-        sqlx::query(text)
+        let rows = sqlx::query(text)
             .bind(json_numbers(keys.iter().map(|key| key.cast_signed())))
             .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(|row| Ok((unsigned(row.try_get(0)?), Place::from_number(row.try_get(1)?))))
-            .collect()
+            .await?;
+        for row in rows {
+            found.push((unsigned(row.try_get(0)?), Place::from_number(row.try_get(1)?)));
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     /// Which of these places are withdrawn.

@@ -6,12 +6,14 @@ use super::{Dialect, StoreError};
 
 /// One step of the schema, in order; a step that was released is never changed.
 const STEPS: &[&[&str]] = &[&[
-    // A log's head: what its writer compares and swaps.
+    // A log's head: what its writer compares and swaps. Statements of entries below `indexed` stand in
+    // `indicators`; those of later ones wait in memory (see `fresh`).
     "CREATE TABLE logs (
         log BIGINT PRIMARY KEY,
         member TEXT NOT NULL UNIQUE,
         size BIGINT NOT NULL,
         tree {blob} NOT NULL,
+        indexed BIGINT NOT NULL,
         checkpoint {blob} NOT NULL)",
     // open: every statement is TLP:CLEAR, so that release need not look at each.
     "CREATE TABLE entries (
@@ -63,6 +65,12 @@ const STEPS: &[&[&str]] = &[&[
         publisher TEXT NOT NULL PRIMARY KEY,
         day BIGINT NOT NULL,
         statements BIGINT NOT NULL)",
+    // Of keys of one member, in the logs of others: a seized node cannot suppress them.
+    "CREATE TABLE revocations (
+        member TEXT NOT NULL,
+        public_key {blob} NOT NULL,
+        since BIGINT NOT NULL,
+        PRIMARY KEY (member, public_key)){clustered}",
 ]];
 
 /// Brings the tables to the newest step.

@@ -1,11 +1,11 @@
 //! The writing transaction: everything that one group commit adds, all or nothing.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use sqlx::{Any, AssertSqlSafe, Transaction, any::AnyArguments, query::Query};
+use sqlx::{Any, AssertSqlSafe, Row as _, Transaction, any::AnyArguments, query::Query};
 
-use almenara_proto::{merkle::Hash, prefix::KeptKey, tile::TileId};
+use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
 
-use super::{Dialect, LogId, Place, Store, StoreError};
+use super::{Dialect, LogId, Place, Store, StoreError, fresh::IndexRow};
 
 /// Statements in one row of `payloads`. See the schema.
 pub const CHUNK: u32 = 16;
@@ -31,8 +31,10 @@ pub struct Append {
     pub keys: Vec<KeptKey>,
     /// Places that ended, and the withdrawal's index.
     pub withdrawn: Vec<(Place, u64)>,
-    /// Of this member's own withdrawals.
+    /// Of this member's own withdrawals, each tag once.
     pub tombstones: Vec<Tombstone>,
+    /// Of keys of other members than the log's, each key once.
+    pub revocations: Vec<Revocation>,
 }
 
 /// One entry and what came with it.
@@ -63,6 +65,17 @@ pub struct Tombstone {
     pub entry: u64,
     /// The withdrawal's id.
     pub withdrawal: Hash,
+}
+
+/// A key of a member that another member's log says is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Whose key.
+    pub member: String,
+    /// The key.
+    pub key: PublicKey,
+    /// Entries of the member's log at or above it do not count.
+    pub since: u64,
 }
 
 /// How much of its day's quota a publisher used.
@@ -96,7 +109,7 @@ impl Store {
                 let number = last.map_or(0, |last| last.saturating_add(1));
                 let tree = almenara_proto::merkle::CompactRange::new().to_bytes();
                 sqlx::query(
-                    "INSERT INTO logs (log, member, size, tree, checkpoint) VALUES ($1, $2, 0, $3, $4)",
+                    "INSERT INTO logs (log, member, size, tree, indexed, checkpoint) VALUES ($1, $2, 0, $3, 0, $4)",
                 )
                 .bind(number)
                 .bind(member.to_owned())
@@ -119,22 +132,76 @@ impl Store {
     /// Nothing of the group was kept. [`StoreError::is_survivable`] tells whether to go on.
     pub async fn commit(&self, appends: &[Append], usage: &[Usage]) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
+        let mut rows = Vec::new();
         for append in appends {
             self.append(&mut transaction, append).await?;
+            rows.extend(index_rows(append)?);
         }
-        let rows = usage.iter().collect::<Vec<_>>();
+        let due = self.fresh.due(&rows);
+        if let Some(due) = &due {
+            self.index(&mut transaction, due).await?;
+        }
+        let used = usage.iter().collect::<Vec<_>>();
         insert(
             &mut transaction,
             "INSERT INTO quotas (publisher, day, statements) VALUES ",
             3,
             " ON CONFLICT (publisher) DO UPDATE SET day = excluded.day, statements = excluded.statements",
-            &rows,
+            &used,
             |query, usage| {
                 query.bind(usage.publisher.clone()).bind(signed(usage.day)).bind(signed(usage.statements))
             },
         )
         .await?;
         transaction.commit().await?;
+        match due {
+            Some(_) => self.fresh.written(),
+            None => self.fresh.keep(rows),
+        }
+        Ok(())
+    }
+
+    /// Writes index rows, in key order; one parameter, as binding is what costs.
+    async fn index(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        rows: &[IndexRow],
+    ) -> Result<(), StoreError> {
+        let text = match self.dialect {
+            Dialect::Sqlite => {
+                "INSERT INTO indicators (indicator, place) SELECT value ->> 0, value ->> 1 FROM json_each($1) \
+                 WHERE true ON CONFLICT DO NOTHING"
+            }
+            Dialect::Postgres => {
+                "INSERT INTO indicators (indicator, place) SELECT (v ->> 0)::bigint, (v ->> 1)::bigint \
+                 FROM json_array_elements($1::json) AS v ON CONFLICT DO NOTHING"
+            }
+        };
+        sqlx::query(text).bind(json_pairs(rows)).execute(&mut **transaction).await?;
+        sqlx::query("UPDATE logs SET indexed = size").execute(&mut **transaction).await?;
+        Ok(())
+    }
+
+    /// After a start: the rows of statements that no index has yet, out of their payloads.
+    pub(super) async fn recall_fresh(&self) -> Result<(), StoreError> {
+        let logs = sqlx::query("SELECT log, indexed, size FROM logs WHERE indexed < size")
+            .fetch_all(&self.readers)
+            .await?;
+        for row in logs {
+            let log: i64 = row.try_get(0)?;
+            let log = LogId(u16::try_from(log).unwrap_or(u16::MAX));
+            let (indexed, size): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            for entry in indexed.cast_unsigned()..size.cast_unsigned() {
+                let mut rows = Vec::new();
+                for (leaf, bytes) in self.statements(log, entry).await? {
+                    if let Ok(statement) = Statement::parse(&bytes) {
+                        let place = Place::new(log, entry, leaf)?;
+                        rows.push((statement.indicator.index_key().cast_signed(), place.number()));
+                    }
+                }
+                self.fresh.keep(rows);
+            }
+        }
         Ok(())
     }
 
@@ -224,6 +291,20 @@ impl Store {
                 query.bind(stone.tag.to_vec()).bind(signed(stone.entry)).bind(stone.withdrawal.0.to_vec())
             },
         )
+        .await?;
+        insert(
+            transaction,
+            "INSERT INTO revocations (member, public_key, since) VALUES ",
+            3,
+            " ON CONFLICT (member, public_key) DO UPDATE SET since = \
+             CASE WHEN excluded.since < revocations.since THEN excluded.since ELSE revocations.since END",
+            &append.revocations,
+            |query, revocation| {
+                // Anybody may name any number here; no log comes near 2⁶³ entries.
+                let since = i64::try_from(revocation.since).unwrap_or(i64::MAX);
+                query.bind(revocation.member.clone()).bind(revocation.key.0.to_vec()).bind(since)
+            },
+        )
         .await
     }
 
@@ -233,17 +314,11 @@ impl Store {
         append: &Append,
     ) -> Result<(), StoreError> {
         let mut chunks: Vec<(Place, Vec<u8>)> = Vec::new();
-        let mut keys: Vec<(i64, i64)> = Vec::new();
         for entry in &append.entries {
             for statements in entry.statements.chunk_by(|a, b| a.0 / CHUNK == b.0 / CHUNK) {
                 let Some((first, ..)) = statements.first() else { continue };
                 let place = Place::new(append.log, entry.index, first - first % CHUNK)?;
                 chunks.push((place, encode_chunk(statements)));
-            }
-            for (leaf, _, key) in &entry.statements {
-                if let Some(key) = key {
-                    keys.push((key.cast_signed(), Place::new(append.log, entry.index, *leaf)?.number()));
-                }
             }
         }
         insert(
@@ -255,21 +330,6 @@ impl Store {
             |query, (place, bytes)| query.bind(place.number()).bind(bytes.clone()),
         )
         .await?;
-        // In key order, so that neighbours share pages of the tree; one parameter, as binding is what costs.
-        keys.sort_unstable();
-        let text = match self.dialect {
-            Dialect::Sqlite => {
-                "INSERT INTO indicators (indicator, place) SELECT value ->> 0, value ->> 1 FROM json_each($1) \
-                 WHERE true ON CONFLICT DO NOTHING"
-            }
-            Dialect::Postgres => {
-                "INSERT INTO indicators (indicator, place) SELECT (v ->> 0)::bigint, (v ->> 1)::bigint \
-                 FROM json_array_elements($1::json) AS v ON CONFLICT DO NOTHING"
-            }
-        };
-        if !keys.is_empty() {
-            sqlx::query(text).bind(json_pairs(&keys)).execute(&mut **transaction).await?;
-        }
         let hidden: Vec<(u64, Vec<u8>)> = append
             .entries
             .iter()
@@ -289,6 +349,19 @@ impl Store {
         )
         .await
     }
+}
+
+/// Where the statements of an append stand, by indicator; void ones stand nowhere.
+fn index_rows(append: &Append) -> Result<Vec<IndexRow>, StoreError> {
+    let mut rows = Vec::new();
+    for entry in &append.entries {
+        for (leaf, _, key) in &entry.statements {
+            if let Some(key) = key {
+                rows.push((key.cast_signed(), Place::new(append.log, entry.index, *leaf)?.number()));
+            }
+        }
+    }
+    Ok(rows)
 }
 
 /// First 8 bytes of an id.

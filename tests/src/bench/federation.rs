@@ -13,7 +13,7 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
-use almenara_certs::{Authority, Role};
+use almenara_certs::{Authority, Leaf, Role};
 use almenara_client::{
     clock,
     rpc::log_service_client::LogServiceClient,
@@ -180,6 +180,15 @@ impl Federation {
         Ok(())
     }
 
+    /// A leaf of a member's authority.
+    ///
+    /// # Errors
+    /// When there is no such member.
+    pub fn leaf(&self, member: usize, role: Role, name: &str) -> Result<Leaf> {
+        let authority = self.authority.get(member).context("no such member")?;
+        Ok(authority.issue(role, name, &[], YEAR, clock::system()())?)
+    }
+
     /// A channel to a node, as a leaf of its own member.
     ///
     /// # Errors
@@ -187,7 +196,7 @@ impl Federation {
     pub async fn connect(&self, member: usize, role: Role, name: &str) -> Result<Channel> {
         let clock = clock::system();
         let authority = self.authority.get(member).context("no such member")?;
-        let leaf = authority.issue(role, name, &[], YEAR, clock())?;
+        let leaf = self.leaf(member, role, name)?;
         let identity = Identity::from_pem(&leaf.chain_pem, &leaf.key_pem)?;
         let address = self.addresses.get(member).context("no such member")?;
         Ok(tls::connect(address, authority.member(), &identity, &self.shared, &clock).await?)

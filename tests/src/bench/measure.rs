@@ -77,13 +77,14 @@ pub async fn run(total: u64, note: impl Fn(&str)) -> Result<Figures> {
     federation.note_rss()?;
 
     note("pull");
-    figures.pull_per_s = total as f64 / super::pull::pull_and_export(&federation, directory.path()).await?;
+    figures.pull_per_s =
+        total as f64 / super::pull::pull_and_export(&federation, total, directory.path()).await?;
 
     note("lookup");
     let consumer = federation.connect(0, Role::Consumer, "app").await?;
     let spread = |at: u64| at.wrapping_mul(7_919) % total;
     let asked = total.min(500_000);
-    let tenth = |at: u64| if at % 10 == 0 { spread(at) } else { total + at };
+    let tenth = |at: u64| if at.is_multiple_of(10) { spread(at) } else { total + at };
     (figures.lookup_bulk_per_s, _, _) = load::lookups(&consumer, asked, 4, tenth).await?;
     (figures.lookup_bulk_all_hits_per_s, _, _) =
         load::lookups(&consumer, asked.min(200_000), 4, spread).await?;

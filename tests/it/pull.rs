@@ -1,0 +1,201 @@
+//! A platform: pulls, looks up, shows, asks for the status, over real nodes.
+
+use std::path::{Path, PathBuf};
+
+use almenara_certs::{Role, write_private};
+use almenara_client::{
+    commands::{lookup, pull, show, status},
+    config::Environment,
+    context::Context,
+    exit::{CliError, Exit, Outcome},
+    home::Home,
+    output::{Captured, Manner, Output},
+    random::Random,
+    rosters,
+};
+use almenara_proto::{
+    keys::PublicKey,
+    log::{Signed, Withdrawal, WithdrawalReason},
+    name::Address,
+    wire,
+};
+use almenara_tests::{
+    cluster::{Cluster, FEDERATION, NOW},
+    desk::{Desk, report, submit},
+};
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+
+/// A platform's home folder: a consumer of the second member, who asks the nodes in this order.
+fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
+    let folder = cluster.dir.path().join("platform");
+    std::fs::create_dir_all(folder.join("tls"))?;
+    std::fs::create_dir_all(folder.join("rosters"))?;
+    let member = cluster.members.last().context("a member")?;
+    let year = std::time::Duration::from_secs(365 * 86_400);
+    let leaf = member.authority.issue(Role::Consumer, "app-1", &[], year, NOW)?;
+    std::fs::write(folder.join("tls/cert.pem"), leaf.chain_pem)?;
+    write_private(&folder.join("tls/key.pem"), &leaf.key_pem)?;
+    rosters::write(&folder.join("rosters/1.roster"), &cluster.roster.signed)?;
+    let names: Vec<String> = nodes.iter().map(|at| format!("\"{}\"", cluster.members[*at].name)).collect();
+    let text = format!(
+        "federation = \"{FEDERATION}\"\nroster = \"{}\"\nnodes = [{}]\n",
+        cluster.roster.id,
+        names.join(", ")
+    );
+    std::fs::write(folder.join("almenara.toml"), text)?;
+    Ok(folder)
+}
+
+struct Platform {
+    folder: PathBuf,
+    clock: almenara_client::clock::Clock,
+}
+
+impl Platform {
+    fn context(&self, json: bool) -> (Context, Captured) {
+        let (output, captured) = Output::captured(Manner { json, ..Manner::default() }, "");
+        let context = Context::new(Home::new(&self.folder), output, Environment::default());
+        (context.with(self.clock.clone(), Random::system()), captured)
+    }
+
+    async fn pull(&self) -> Result<(serde_json::Value, Captured), CliError> {
+        let (context, captured) = self.context(true);
+        let outcome =
+            pull::run(pull::Args { members: Vec::new(), choice: pull::Choice::default() }, &context).await?;
+        assert_eq!(outcome, Outcome::Done, "{}", captured.err());
+        let answer = serde_json::from_str(&captured.out()).map_err(CliError::internal)?;
+        Ok((answer, captured))
+    }
+
+    /// Statements held, newly listed, no longer listed.
+    async fn pulled(&self) -> Result<[u64; 3], CliError> {
+        let (answer, _) = self.pull().await?;
+        let logs = answer["logs"].as_array().cloned().unwrap_or_default();
+        let statements = logs.iter().filter_map(|log| log["statements"].as_u64()).sum();
+        Ok([statements, answer["listed"].as_u64().unwrap_or(0), answer["unlisted"].as_u64().unwrap_or(0)])
+    }
+
+    async fn lookup(&self, arguments: &[&str]) -> Result<(Outcome, String), CliError> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: lookup::Args,
+        }
+        let line = Line::try_parse_from([&["lookup"], arguments].concat()).map_err(CliError::usage)?;
+        let (context, captured) = self.context(false);
+        Ok((lookup::run(line.args, &context).await?, captured.out()))
+    }
+
+    async fn show(&self, what: &[&str]) -> Result<(Outcome, String), CliError> {
+        let (context, captured) = self.context(false);
+        let what = what.iter().map(|word| (*word).to_owned()).collect();
+        Ok((show::run(show::Args { what }, &context).await?, captured.out()))
+    }
+
+    async fn status(&self) -> Result<(Outcome, String), CliError> {
+        let (context, captured) = self.context(false);
+        Ok((status::run(status::Args {}, &context).await?, captured.out()))
+    }
+}
+
+async fn withdraw(desk: &Desk, seq: u64, target: &Address) -> Result<()> {
+    let withdrawal = Withdrawal {
+        federation: FEDERATION.into(),
+        member: target.member.clone(),
+        publisher: desk.publisher.clone(),
+        key: PublicKey::of(&desk.key),
+        seq,
+        made_at: NOW,
+        reason: WithdrawalReason::FalsePositive,
+        erase: false,
+        targets: vec![(target.entry, target.leaf)],
+        second_key: None,
+    };
+    let item = wire::publish_request::Item::Withdrawal(Signed::sign(withdrawal, &desk.key).to_wire());
+    submit(desk.channel.clone(), vec![item]).await?.into_iter().next().context("an answer")??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_pulls_looks_up_and_proves() -> Result<()> {
+    let mut cluster = Cluster::start(&[("police.th.example", "TH"), ("ngo.nl.example", "NL")]).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    let platform = Platform { folder: home(&cluster, &[0, 1])?, clock: cluster.clock() };
+    let batch = desk.seal(vec![report(1, "one.example")?, report(2, "two.example")?], 1)?;
+    let receipt = desk.publish(&batch).await??;
+    cluster.wait_for(1, 0, 2).await?;
+    let (outcome, text) = platform.status().await?;
+    assert_eq!(outcome, Outcome::Done);
+    assert!(text.contains("Nothing was pulled yet"), "{text}");
+    assert_eq!(platform.pulled().await?, [2, 2, 0]);
+    assert_eq!(platform.pulled().await?, [2, 0, 0]);
+
+    let (outcome, text) = platform.lookup(&["one.example", "unknown.example"]).await?;
+    assert_eq!(outcome, Outcome::Done);
+    assert!(text.contains("LISTED") && text.contains("police.th.example/cyber-desk"), "{text}");
+    let (outcome, text) = platform.lookup(&["unknown.example"]).await?;
+    assert_eq!((outcome, text.as_str()), (Outcome::No, "Nothing is known about it.\n"));
+    let (outcome, from_node) = platform.lookup(&["one.example", "--kind", "domain", "--node"]).await?;
+    let (_, from_store) = platform.lookup(&["one.example", "--kind", "domain"]).await?;
+    assert_eq!((outcome, from_node), (Outcome::Done, from_store), "the node and the store agree");
+
+    let (outcome, text) = platform.show(&["domain", "one.example"]).await?;
+    assert_eq!(outcome, Outcome::Done);
+    assert!(text.contains("proof            holds"), "{text}");
+    let leaf = batch.statements.iter().position(|bytes| bytes.windows(11).any(|part| part == b"one.example"));
+    let address = Address {
+        member: "police.th.example".parse()?,
+        entry: receipt.index,
+        leaf: leaf.context("a leaf")? as u32,
+    };
+    assert!(text.contains(&address.to_string()), "{text}");
+    assert_eq!(platform.show(&[&address.to_string()]).await?.1, text);
+    assert_eq!(platform.show(&["police.th.example:9.9"]).await?.0, Outcome::No);
+
+    // The first node is gone: the second one has the log too.
+    withdraw(&desk, 2, &address).await?;
+    cluster.wait_for(1, 0, 3).await?;
+    cluster.stop(0).await?;
+    let (answer, captured) = platform.pull().await?;
+    assert_eq!((answer["listed"].as_u64(), answer["unlisted"].as_u64()), (Some(0), Some(1)));
+    assert!(captured.err().contains("police.th.example"), "{}", captured.err());
+    assert_eq!(answer["logs"][1]["node"], "ngo.nl.example");
+    let (outcome, text) = platform.lookup(&["one.example"]).await?;
+    assert_eq!(outcome, Outcome::No);
+    assert!(text.contains("not listed"), "{text}");
+    assert!(platform.show(&["domain", "one.example"]).await?.1.contains("withdrawn"));
+    let (outcome, text) = platform.status().await?;
+    assert_eq!(outcome, Outcome::Done, "{text}");
+
+    // Nobody answers: exit code 3, and the store still does.
+    cluster.stop(1).await?;
+    let error = platform.pull().await.expect_err("nobody answers");
+    assert_eq!(error.exit(), Exit::Unavailable, "{error}");
+    assert_eq!(platform.lookup(&["two.example"]).await?.0, Outcome::Done);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_store_is_named_and_pulled_again() -> Result<()> {
+    let cluster = Cluster::start(&[("police.th.example", "TH")]).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    let platform = Platform { folder: home(&cluster, &[0])?, clock: cluster.clock() };
+    desk.publish(&desk.seal(vec![report(1, "one.example")?], 1)?).await??;
+    assert_eq!(platform.pulled().await?, [1, 1, 0]);
+    let replica = platform.folder.join("store/police.th.example");
+    flip_last_byte(&replica.join("log"))?;
+    let error = platform.show(&["domain", "one.example"]).await.expect_err("damaged");
+    assert_eq!(error.exit(), Exit::Misbehaved, "{error}");
+    assert!(error.to_string().contains("delete") && error.to_string().contains("almenara pull"), "{error}");
+    std::fs::remove_dir_all(replica)?;
+    assert_eq!(platform.pulled().await?, [1, 1, 0]);
+    assert_eq!(platform.show(&["domain", "one.example"]).await?.0, Outcome::Done);
+    Ok(())
+}
+
+fn flip_last_byte(path: &Path) -> Result<()> {
+    let mut bytes = std::fs::read(path)?;
+    *bytes.last_mut().context("a byte")? ^= 1;
+    Ok(std::fs::write(path, bytes)?)
+}
