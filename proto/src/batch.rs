@@ -168,7 +168,8 @@ pub fn seal(
     created_at: u64,
 ) -> Result<SignedBatch, Void> {
     let custodied = statements.iter().filter(|statement| statement.copies > 0).count();
-    let encoded = statements.iter().map(|statement| (statement.nonce, statement.encode().into())).collect();
+    let encoded =
+        statements.into_iter().map(|statement| (statement.nonce, statement.encode().into())).collect();
     seal_encoded(author, encoded, custodied, seq, roster, created_at)
 }
 
