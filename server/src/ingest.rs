@@ -223,8 +223,8 @@ pub struct Ingest {
 
 /// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
 const VERIFYING_AT_ONCE: usize = 4;
-/// 48 MiB: two group commits of typical statements, and a fifth of what a node may take in all.
-const IN_FLIGHT_KIB: usize = 48 * 1024;
+/// 24 MiB: three group commits of typical statements; parsed, framed and queued they take some times as much.
+const IN_FLIGHT_KIB: usize = 24 * 1024;
 
 impl Ingest {
     /// An entrance to the sequencer behind `jobs`.

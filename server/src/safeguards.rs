@@ -62,7 +62,7 @@ const MEMBERS: u16 = u16::MAX - 1;
 
 /// All protected values of a node. Immutable but for the members' names; a reload makes a new one.
 ///
-/// Takes about 40 bytes an entry (see [`table::Table`]; names also mark what stands above them) and 20 bytes a
+/// Takes about 40 bytes an entry (see `table::Table`; names also mark what stands above them) and 20 bytes a
 /// network; patterns at most 8 MiB a kind.
 #[derive(Clone, Debug)]
 pub struct Safeguards {

@@ -1,6 +1,6 @@
 //! What a node keeps, in SQLite or PostgreSQL, with one SQL text for both.
 //!
-//! Only the sequencer writes ([`write`]); everybody else reads what is committed ([`read`]). Numbers that
+//! Only the sequencer writes ([`mod@write`]); everybody else reads what is committed ([`mod@read`]). Numbers that
 //! readers page by are log positions, given in the writing transaction.
 
 mod fresh;
@@ -83,11 +83,11 @@ impl StoreError {
 
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
-const WRITER_CACHE_KIB: u32 = 64 * 1024;
-/// SQLite pages held by each reader, in KiB. Four readers and the writer stay well below a node's 256 MiB.
+const WRITER_CACHE_KIB: u32 = 32 * 1024;
+/// SQLite pages held by each reader, in KiB. The readers and the writer stay well below a node's 256 MiB.
 const READER_CACHE_KIB: u32 = 16 * 1024;
 /// Readers at once. More threads than that fight for two cores.
-const READERS: u32 = 4;
+const READERS: u32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {

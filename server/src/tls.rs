@@ -2,7 +2,7 @@
 //!
 //! A client certificate is offered, never demanded: without one a caller is anonymous and sees public pages.
 //! One that is presented must hold, or the handshake fails. And since connections outlive rosters, whom a
-//! certificate names is judged again at each request ([`Standing`]), and no session is ever resumed: rustls
+//! certificate names is judged again at each request (`Standing`), and no session is ever resumed: rustls
 //! would resume one without asking the verifier.
 
 use std::fmt;

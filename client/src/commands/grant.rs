@@ -36,7 +36,7 @@ pub struct Args {
     /// Federation id; the configured one when not given
     #[arg(long)]
     pub federation: Option<FederationId>,
-    /// File of signed items to write [default: grant-<desk>.signed]
+    /// File of signed items to write [default: grant-DESK.signed]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Say what would be signed, and sign nothing

@@ -24,7 +24,7 @@ pub struct Args {
     /// Whose key it is: a publisher (police.th.example/cyber-desk) for a publisher key, else a member
     #[arg(long)]
     pub name: String,
-    /// File to write [default: keys/<desk or purpose>.pem in the home]
+    /// File to write [default: keys/DESK-or-PURPOSE.pem in the home]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Say what would be done, and do nothing

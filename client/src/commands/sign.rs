@@ -24,7 +24,7 @@ pub struct Args {
     /// Signing key; the configured desk's when not given
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// File of signed items to write [default: <drafts>.signed]
+    /// File of signed items to write [default: DRAFTS.signed]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Say what would be done, and do nothing

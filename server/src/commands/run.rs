@@ -67,11 +67,8 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
 
 /// The operator's lists, and the members' own domains.
 fn safeguards(config: &Config, roster: &Roster) -> Result<Safeguards, CliError> {
-    let mut safeguards = if config.safeguards.is_dir() {
-        Safeguards::load(&config.safeguards).map_err(CliError::usage)?
-    } else {
-        Safeguards::none()
-    };
+    // A folder that is not there is an error, not a node without protection.
+    let mut safeguards = Safeguards::load(&config.safeguards).map_err(CliError::usage)?;
     safeguards.protect_also(roster.members.keys().map(|name| name.as_str()));
     Ok(safeguards)
 }
