@@ -159,7 +159,8 @@ pub struct SignedBatch {
 /// Orders the statements by their nonces (so that the order tells nothing), and signs.
 ///
 /// # Errors
-/// [`Void`] when there are none, too many, or too large ones.
+/// [`Void`] when there are none, too many, or too large ones, when two bear one nonce, or when one of them breaks
+/// a rule by which every reader would call it void.
 pub fn seal(
     author: &Author<'_>,
     statements: Vec<Statement>,
@@ -168,8 +169,9 @@ pub fn seal(
     created_at: u64,
 ) -> Result<SignedBatch, Void> {
     let custodied = statements.iter().filter(|statement| statement.copies > 0).count();
-    let encoded =
+    let encoded: Vec<([u8; 16], Bytes)> =
         statements.into_iter().map(|statement| (statement.nonce, statement.encode().into())).collect();
+    encoded.iter().try_for_each(|(_, bytes)| Statement::parse(bytes).map(drop))?;
     seal_encoded(author, encoded, custodied, seq, roster, created_at)
 }
 
@@ -177,7 +179,8 @@ pub fn seal(
 /// `custodied` says how many of them have `copies > 0`.
 ///
 /// # Errors
-/// As [`seal`]. That the bytes are statements with these nonces is for the caller to know.
+/// As [`seal`], but for the last: that the bytes are statements with these nonces, and none is void, the caller has
+/// checked when it encoded them.
 pub fn seal_encoded(
     author: &Author<'_>,
     mut statements: Vec<([u8; 16], Bytes)>,
@@ -190,6 +193,9 @@ pub fn seal_encoded(
         return Err(Void::new("batch", format!("1 to {BATCH_STATEMENTS} statements are expected")));
     }
     statements.sort_unstable_by_key(|(nonce, _)| *nonce);
+    if !statements.is_sorted_by(|(a, _), (b, _)| a < b) {
+        return Err(Void::new("Statement.nonce", "two statements bear one nonce: draw a new one for each"));
+    }
     let statements: Vec<Bytes> = statements.into_iter().map(|(_, bytes)| bytes).collect();
     check_sizes(&statements)?;
     let member: MemberName = author.publisher.member().parse()?;
