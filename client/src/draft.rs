@@ -10,11 +10,12 @@ mod written;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use almenara_proto::{
     blame::Void,
     indicator::{self, Indicator, Kind},
+    merkle,
     release::Release,
     statement::{Claim, Ruleset, Statement},
 };
@@ -42,21 +43,26 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// A statement to be. It passed every rule that readers decide alike, with the tables of this build.
+/// A statement to be. It passed every rule that readers decide alike, with the tables of this build, and is encoded
+/// but for its nonce.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     /// Where it came from.
     pub source: Source,
     indicator: Indicator,
+    hash: [u8; 16],
     release: Release,
     copies: u32,
     claim: Claim,
-    bytes: usize,
+    encoded: Vec<u8>,
 }
 
+/// Where the nonce stands in an encoded statement: it is the first field, of 16 bytes, and protobuf is written in the
+/// order of fields.
+const NONCE: std::ops::Range<usize> = 2..18;
+
 impl Draft {
-    /// Checks by the protocol's own parser that the statement will not be void when made at `made_at` (Unix
-    /// seconds) or somewhat later.
+    /// Checks by the protocol's own parser that the statement, made at `made_at` (Unix seconds), is not void.
     ///
     /// # Errors
     /// [`Void`] with the first broken rule.
@@ -68,25 +74,30 @@ impl Draft {
         claim: Claim,
         made_at: u64,
     ) -> Result<Self, Void> {
-        let mut draft = Self { source, indicator, release, copies, claim, bytes: 0 };
-        let bytes = draft.statement([0; 16], made_at).encode();
-        Statement::parse(&bytes)?;
-        draft.bytes = bytes.len();
-        Ok(draft)
+        let ruleset = ruleset_of(indicator.kind());
+        let statement = Statement { nonce: [0; 16], indicator, made_at, ruleset, release, copies, claim };
+        let encoded = statement.encode();
+        Statement::parse(&encoded)?;
+        let Statement { indicator, release, copies, claim, .. } = statement;
+        let hash = merkle::sha256(&[&[indicator.kind() as u8], indicator.value().as_bytes()]);
+        let hash = hash.0.first_chunk().copied().unwrap_or_default();
+        Ok(Self { source, indicator, hash, release, copies, claim, encoded })
     }
 
-    /// The statement, with `nonce` from a CSPRNG.
+    /// The encoded statement with `nonce`, which is from a CSPRNG and used once.
     #[must_use]
-    pub fn statement(&self, nonce: [u8; 16], made_at: u64) -> Statement {
-        Statement {
-            nonce,
-            indicator: self.indicator.clone(),
-            made_at,
-            ruleset: ruleset_of(self.indicator.kind()),
-            release: self.release.clone(),
-            copies: self.copies,
-            claim: self.claim.clone(),
+    pub fn encoded(&self, nonce: &[u8; 16]) -> Vec<u8> {
+        let mut encoded = self.encoded.clone();
+        if let Some(place) = encoded.get_mut(NONCE) {
+            place.copy_from_slice(nonce);
         }
+        encoded
+    }
+
+    /// The first half of SHA-256(kind ‖ value): two indicators that share it would need 2^64 tries.
+    #[must_use]
+    pub const fn indicator_hash(&self) -> [u8; 16] {
+        self.hash
     }
 
     /// What it is about.
@@ -119,11 +130,10 @@ impl Draft {
         matches!(self.claim, Claim::Report(_))
     }
 
-    /// Bytes of the encoded statement. The time of signing has the same length as that of the check until the
-    /// year 3058.
+    /// Bytes of the encoded statement.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.bytes
+        self.encoded.len()
     }
 }
 
@@ -135,10 +145,12 @@ fn ruleset_of(kind: Kind) -> Ruleset {
         Kind::Phone => (false, true),
         _ => return Ruleset::default(),
     };
-    let tables = indicator::ruleset();
+    // Put together once: it is part of every statement.
+    static TABLES: LazyLock<indicator::Ruleset> = LazyLock::new(indicator::ruleset);
+    let of = |used: bool, name: &str| if used { name.to_owned() } else { String::new() };
     Ruleset {
-        unicode: if names { tables.unicode } else { String::new() },
-        public_suffix: if names { tables.public_suffix } else { String::new() },
-        phone: if phone { tables.phone } else { String::new() },
+        unicode: of(names, &TABLES.unicode),
+        public_suffix: of(names, &TABLES.public_suffix),
+        phone: of(phone, &TABLES.phone),
     }
 }

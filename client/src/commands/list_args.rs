@@ -153,7 +153,10 @@ impl ListArgs {
             _ => FormatName::Plain,
         };
         Ok(match self.format.unwrap_or_else(by_name) {
-            FormatName::Plain => Format::Plain,
+            FormatName::Plain => {
+                self.says_enough(path)?;
+                Format::Plain
+            }
             FormatName::Jsonl => Format::JsonLines,
             FormatName::Csv => Format::Csv(CsvOptions {
                 map: CsvOptions::map(self.map.as_deref().unwrap_or_default()).map_err(CliError::usage)?,
@@ -162,5 +165,25 @@ impl ListArgs {
                 header: !self.no_header,
             }),
         })
+    }
+
+    /// A plain list says nothing but values: what else a report needs must stand here.
+    fn says_enough(&self, path: &Path) -> Result<(), CliError> {
+        let needed = [
+            (self.kind.is_none(), "--kind"),
+            (self.category.is_empty(), "--category"),
+            (self.tlp.is_none(), "--tlp"),
+            (self.from.is_none() && !self.observed, "--from LIST or --observed"),
+        ];
+        let missing: Vec<&str> =
+            needed.into_iter().filter_map(|(missing, flag)| missing.then_some(flag)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let (path, missing) = (path.display(), missing.join(", "));
+        Err(CliError::usage(format!(
+            "{path} is a plain list of values, so the command must say the rest: give {missing} \
+             (or --format csv or jsonl, if it is no plain list)"
+        )))
     }
 }

@@ -160,7 +160,8 @@ fn what_gives_no_draft_writes_nothing() {
     desk.check(&format!("import @list.txt {HOW} -o @new.jsonl"), 1, "no line gave a draft");
     desk.check(&format!("import @list.csv {HOW} -o @new.jsonl"), 2, "no column is called `value`");
     desk.check(&format!("import @none.txt {HOW} -o @new.jsonl"), 2, "none.txt");
-    desk.check("import @list.txt --kind domain -o @new.jsonl --map a", 1, "");
+    let text = desk.check("import @list.txt --kind domain -o @new.jsonl", 2, "plain list of values");
+    assert!(text.contains("give --category, --tlp, --from LIST or --observed"), "{text}");
     desk.check("sign @d.jsonl -o @new.jsonl", 1, "missing_tlp");
     assert!(!desk.path("new.jsonl").exists());
     desk.check(&format!("import @list.csv {HOW} --map value=host --dry-run"), 0, "accepted");

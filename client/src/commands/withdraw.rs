@@ -52,6 +52,9 @@ pub struct Args {
     pub dry_run: bool,
 }
 
+/// Addresses that a question names; more would hide it.
+const NAMED: usize = 5;
+
 fn reason(name: &str) -> Result<WithdrawalReason, String> {
     WithdrawalReason::NAMES
         .into_iter()
@@ -82,10 +85,14 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let second = args.second_key.as_ref().map(|path| second_key(path, &member)).transpose()?;
     let targets: BTreeSet<(u64, u32)> =
         addresses.iter().map(|address| (address.entry, address.leaf)).collect();
+    let named: Vec<String> =
+        targets.iter().take(NAMED).map(|(entry, leaf)| format!("{member}:{entry}.{leaf}")).collect();
     let what = format!(
-        "{} of {} for {}{}",
+        "{} of {} ({}{}) for {}{}",
         if args.erase { "the withdrawal and erasure" } else { "the withdrawal" },
         plural(targets.len(), "statement", "statements"),
+        named.join(", "),
+        if targets.len() > NAMED { ", …" } else { "" },
         args.reason.as_str(),
         if targets.len() > 1 { "; all can see that they were withdrawn together" } else { "" }
     );

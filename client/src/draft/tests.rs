@@ -112,9 +112,21 @@ fn white_is_read_as_clear_and_an_unknown_marking_as_red() {
 }
 
 #[test]
-fn the_size_of_a_draft_is_that_of_its_statement() {
-    let draft = settle(r#"{"value":"a-b.example"}"#, &defaults()).expect("a draft");
-    assert_eq!(draft.statement([255; 16], NOW + 86_400).encode().len(), draft.bytes());
+fn a_nonce_changes_nothing_else_of_a_statement() {
+    for json in
+        [r#"{"value":"a-b.example"}"#, r#"{"kind":"phone","value":"+66812345678","tlp":"RED","to":["a.b"]}"#]
+    {
+        let draft = settle(json, &defaults()).expect("a draft");
+        let nonce: [u8; 16] = std::array::from_fn(|at| at as u8 + 1);
+        let (blank, bytes) = (draft.encoded(&[0; 16]), draft.encoded(&nonce));
+        let statement = Statement::parse(&bytes).expect("not void");
+        assert_eq!(
+            Statement { nonce: [0; 16], ..statement.clone() },
+            Statement::parse(&blank).expect("not void")
+        );
+        assert_eq!((statement.nonce, &statement.indicator), (nonce, draft.indicator()));
+        assert_eq!(bytes.len(), draft.bytes());
+    }
 }
 
 #[test]

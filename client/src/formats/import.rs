@@ -16,7 +16,7 @@ use std::{
     io::{self, BufRead},
 };
 
-use almenara_proto::{indicator::Warning, merkle, statement::Claim};
+use almenara_proto::indicator::Warning;
 
 use crate::draft::{Defaults, Draft, Fields, Refusal};
 
@@ -104,7 +104,7 @@ impl Outcome {
 
 /// Which indicators were reported already, over all files of a run.
 ///
-/// Keyed by the first 16 bytes of SHA-256(kind ‖ value): two values that meet would need 2^64 tries.
+/// Keyed by [`Draft::indicator_hash`], so that the values themselves are not kept.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     places: HashMap<[u8; 16], Place>,
@@ -115,13 +115,10 @@ impl Seen {
     /// Where this draft's indicator was reported first, or nothing: then this is the place. What is not a report
     /// may stand often.
     fn admit(&mut self, draft: &Draft, place: Place) -> Option<Place> {
-        if !matches!(draft.claim(), Claim::Report(_)) {
+        if !draft.is_report() {
             return None;
         }
-        let indicator = draft.indicator();
-        let hash = merkle::sha256(&[&[indicator.kind() as u8], indicator.value().as_bytes()]);
-        let key = hash.0.first_chunk().copied().unwrap_or_default();
-        match self.places.entry(key) {
+        match self.places.entry(draft.indicator_hash()) {
             Entry::Occupied(first) => Some(*first.get()),
             Entry::Vacant(free) => {
                 free.insert(place);

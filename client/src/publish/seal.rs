@@ -7,7 +7,6 @@ use almenara_proto::{
     keys::SigningKey,
     limits::{BATCH_BYTES, BATCH_STATEMENTS},
     name::Publisher,
-    statement::Statement,
 };
 
 use super::{Feed, Submission};
@@ -37,14 +36,14 @@ impl std::fmt::Debug for Desk {
 pub struct Packer {
     drafts: Vec<Draft>,
     bytes: usize,
-    /// Index keys of the reported indicators. Two that share a key only end a batch early.
-    reported: HashSet<u64>,
+    /// [`Draft::indicator_hash`] of the reported indicators.
+    reported: HashSet<[u8; 16]>,
 }
 
 impl Packer {
     /// Adds a draft; returns the batch before it when it does not fit there any more.
     pub fn push(&mut self, draft: Draft) -> Option<Vec<Draft>> {
-        let key = draft.is_report().then(|| draft.indicator().index_key());
+        let key = draft.is_report().then(|| draft.indicator_hash());
         let full = self.drafts.len() >= BATCH_STATEMENTS
             || self.bytes.saturating_add(draft.bytes()) > BATCH_BYTES
             || key.is_some_and(|key| self.reported.contains(&key));
@@ -87,7 +86,7 @@ impl std::fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// Draws nonces and a seq, encodes, hashes and signs.
+    /// Draws nonces and a seq, hashes and signs.
     ///
     /// # Errors
     /// [`CliError`], when there is no randomness or seq, or the drafts are too many for one batch.
@@ -97,12 +96,12 @@ impl Sealer {
         // Leaves stand in the order of nonces; drafts follow them, so that a leaf leads back to its source.
         let mut drafts: Vec<([u8; 16], Draft)> = nonces.into_iter().zip(drafts).collect();
         drafts.sort_unstable_by_key(|(nonce, _)| *nonce);
-        let now = (self.clock)();
-        let statements: Vec<Statement> =
-            drafts.iter().map(|(nonce, draft)| draft.statement(*nonce, now)).collect();
+        let custodied = drafts.iter().filter(|(_, draft)| draft.copies() > 0).count();
+        let statements = drafts.iter().map(|(nonce, draft)| (*nonce, draft.encoded(nonce).into())).collect();
         let Desk { federation, publisher, key, roster } = &self.desk;
         let author = Author { federation, publisher, key };
-        let batch = batch::seal(&author, statements, (self.seq)()?, *roster, now)?;
+        let (seq, now) = ((self.seq)()?, (self.clock)());
+        let batch = batch::seal_encoded(&author, statements, custodied, seq, *roster, now)?;
         Ok(Submission::sealed(&batch, drafts.into_iter().map(|(_, draft)| draft).collect()))
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use almenara_proto::{
     indicator::Kind,
     release::Tlp,
-    statement::{Basis, Category},
+    statement::{Basis, Category, Claim},
 };
 use proptest::prelude::*;
 
