@@ -21,7 +21,7 @@ use almenara_proto::{
 
 use crate::{
     clock::Clock,
-    heads::{Head, Heads},
+    heads::Heads,
     rosters::{SharedRosters, ThenAndNow},
     store::{LogId, Place, Store, StoreError, read::StoredEntry},
 };
@@ -120,40 +120,45 @@ impl Outgoing {
         Self { store, heads, rosters, server, clock, headers: Arc::default() }
     }
 
-    /// Entries of a log from an index on, up to its signed size, with the proof that they lead to it.
+    /// Entries of a log from an index on, up to the size of a signed checkpoint, with the proof that they lead to it.
     ///
     /// # Errors
     /// As the store says.
-    pub async fn page(&self, head: &Head, from: u64, reader: &Reader) -> Result<wire::LogPage, StoreError> {
-        let entries = self.store.entries(head.log, from, head.signed_size, PAGE_ENTRIES).await?;
+    pub async fn page(
+        &self,
+        log: LogId,
+        from: u64,
+        size: u64,
+        reader: &Reader,
+    ) -> Result<wire::LogPage, StoreError> {
+        let entries = self.store.entries(log, from, size, PAGE_ENTRIES).await?;
         let entries: Vec<Leaving> =
-            entries.into_iter().map(|entry| self.leaving(head.log, entry, reader)).collect();
+            entries.into_iter().map(|entry| self.leaving(log, entry, reader)).collect();
         let mut frames = Vec::new();
-        let mut size = 0usize;
+        let mut length = 0usize;
         'page: for run in runs(&entries) {
-            let mut held = self.held(head.log, run).await?;
+            let mut held = self.held(log, run).await?;
             for Leaving { entry, batch } in run {
                 let held = held.remove(&entry.index).unwrap_or_default();
                 let disclosure = match batch {
-                    Some(batch) => Some(self.disclosure(head.log, entry, batch, held, reader).await?),
+                    Some(batch) => Some(self.disclosure(log, entry, batch, held, reader).await?),
                     None => None,
                 };
                 let bytes = entry.bytes.len().saturating_add(disclosure.as_ref().map_or(0, disclosure_bytes));
-                if !frames.is_empty() && size.saturating_add(bytes) > PAGE_BYTES {
+                if !frames.is_empty() && length.saturating_add(bytes) > PAGE_BYTES {
                     break 'page;
                 }
-                size = size.saturating_add(bytes);
+                length = length.saturating_add(bytes);
                 frames.push(wire::EntryFrame { entry: entry.bytes.clone(), disclosure });
             }
         }
         let to = from.saturating_add(frames.len() as u64);
-        let consistency = self.consistency(head, to).await?;
+        let consistency = self.consistency(log, to, size).await?;
         Ok(wire::LogPage { from, entries: frames, consistency })
     }
 
-    async fn consistency(&self, head: &Head, old: u64) -> Result<Vec<Bytes>, StoreError> {
-        let new = head.signed_size;
-        let mut tiles = self.store.tiles(head.log, tile::tiles_for_consistency(old, new)).await?;
+    async fn consistency(&self, log: LogId, old: u64, new: u64) -> Result<Vec<Bytes>, StoreError> {
+        let mut tiles = self.store.tiles(log, tile::tiles_for_consistency(old, new)).await?;
         // The log may have grown meanwhile: a tile then holds more hashes than it had at this size.
         for (id, hashes) in &mut tiles {
             hashes.truncate(usize::from(id.width(new)).saturating_mul(Hash::LEN));

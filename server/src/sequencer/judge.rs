@@ -242,7 +242,7 @@ impl Sequencer {
         let tiles = self.store.tiles(self.own_log, tile::tiles_for_inclusion(index, size)).await?;
         let inclusion = tile::inclusion(index, size, &tiles)
             .map_err(|error| StoreError::Damaged { what: "tiles", why: error.to_string() })?;
-        Ok(Some(receipt(index, &inclusion, &draft.checkpoint, true)))
+        Ok(Some(receipt(index, &inclusion, &draft.note(), true)))
     }
 }
 

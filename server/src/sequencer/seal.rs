@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 
-use almenara_proto::{checkpoint::SignedCheckpoint, log::LogEntry, tile::edge_tiles};
+use almenara_client::store::is_settled;
+use almenara_proto::{checkpoint::SignedCheckpoint, log::LogEntry, name::MemberName, tile::edge_tiles};
 
 use super::{
     Draft, Sequencer,
     take::{Collected, spoken_of},
 };
 use crate::{
+    heads::Settled,
     ingest::ReplicaPage,
     store::{Place, StoreError, write::Append},
 };
@@ -33,8 +35,11 @@ impl Sequencer {
         if own {
             let signed = SignedCheckpoint::sign(draft.prefix.checkpoint(), &self.own.log_key)
                 .map_err(|error| damaged(&error.to_string()))?;
-            draft.checkpoint = Bytes::copy_from_slice(signed.note());
-            draft.signed_size = draft.prefix.size();
+            // A quorum of none settles at once.
+            if is_settled(&signed, &self.own.member, &self.rosters.current().roster) {
+                draft.settled = Some(Settled::new(&signed));
+            }
+            draft.checkpoint = Some(signed);
         }
         let keys = draft.prefix.keys().filter(|kept| collected.keys.contains(&kept.key)).collect();
         Ok(Append {
@@ -42,7 +47,9 @@ impl Sequencer {
             old_size,
             size: draft.prefix.size(),
             tree: draft.prefix.tree().to_bytes(),
-            checkpoint: draft.checkpoint.clone(),
+            checkpoint: draft.note(),
+            settled: draft.settled.as_ref().map_or_else(Bytes::new, |settled| settled.note.clone()),
+            hollow: draft.hollow,
             entries: collected.entries,
             tiles,
             keys,
@@ -56,11 +63,12 @@ impl Sequencer {
     pub(super) fn continue_replica(
         &self,
         page: ReplicaPage,
-        drafts: &[Draft],
+        writes: &[(Draft, Append)],
     ) -> Result<(Draft, Append), String> {
         let member = page.prefix.member().clone();
         // Two pages of one log in one group: the second continues the first.
-        let known = drafts.iter().rev().find(|draft| *draft.prefix.member() == member);
+        let known =
+            writes.iter().rev().map(|(draft, _)| draft).find(|draft| *draft.prefix.member() == member);
         let Some(known) = known.or_else(|| self.logs.get(&member)) else {
             return Err(format!("this node holds no log of {member}"));
         };
@@ -74,6 +82,9 @@ impl Sequencer {
         let mut draft = Draft { prefix: page.prefix, ..known.clone() };
         let mut collected = Collected::default();
         for entry in page.entries {
+            if entry.hollow {
+                draft.hollow = draft.hollow.or(Some(entry.new.index));
+            }
             collected.leaves.push(entry.leaf);
             collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
             if let Some(counted) = &entry.counted {
@@ -87,11 +98,34 @@ impl Sequencer {
             }
             collected.entries.push(entry.new);
         }
-        if let Some(note) = page.checkpoint {
-            draft.checkpoint = note;
-            draft.signed_size = draft.prefix.size();
+        if page.checkpoint.is_some() {
+            draft.checkpoint = page.checkpoint;
         }
         let append = self.seal(&mut draft, collected, false).map_err(|error| error.to_string())?;
         Ok((draft, append))
+    }
+
+    /// A log of which more is settled than before, with what else is written of it.
+    pub(super) fn settle(
+        &self,
+        member: &MemberName,
+        settled: Settled,
+        writes: &mut Vec<(Draft, Append)>,
+    ) -> Result<(), StoreError> {
+        let more = |draft: &Draft| {
+            let held = draft.settled.as_ref().map_or(0, |held| held.size);
+            settled.size > held && settled.size <= draft.prefix.size()
+        };
+        if let Some((draft, append)) = writes.iter_mut().rfind(|(draft, _)| draft.prefix.member() == member) {
+            if more(draft) {
+                append.settled = settled.note.clone();
+                draft.settled = Some(settled);
+            }
+        } else if let Some(known) = self.logs.get(member).filter(|known| more(known)) {
+            let mut draft = Draft { settled: Some(settled), ..known.clone() };
+            let append = self.seal(&mut draft, Collected::default(), false)?;
+            writes.push((draft, append));
+        }
+        Ok(())
     }
 }

@@ -31,6 +31,10 @@ pub struct StoredHead {
     pub tree: CompactRange,
     /// The newest signed note; empty when there is none.
     pub checkpoint: Bytes,
+    /// The largest note with a quorum of cosignatures; empty when there is none.
+    pub settled: Bytes,
+    /// The first entry of which leaf hashes are missing.
+    pub hollow: Option<u64>,
     /// All keys.
     pub keys: Vec<KeptKey>,
 }
@@ -66,9 +70,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when a row makes no sense.
     pub async fn heads(&self) -> Result<Vec<StoredHead>, StoreError> {
-        let rows = sqlx::query("SELECT log, member, size, tree, checkpoint FROM logs ORDER BY log")
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT log, member, size, tree, checkpoint, settled, hollow FROM logs ORDER BY log")
+                .fetch_all(&self.readers)
+                .await?;
         let mut heads = Vec::new();
         for row in rows {
             let log: i64 = row.try_get(0)?;
@@ -79,6 +84,8 @@ impl Store {
                 tree: CompactRange::from_bytes(&row.try_get::<Vec<u8>, _>(3)?)
                     .map_err(|error| damaged("tree")(&error))?,
                 checkpoint: row.try_get::<Vec<u8>, _>(4)?.into(),
+                settled: row.try_get::<Vec<u8>, _>(5)?.into(),
+                hollow: optional(row.try_get(6)?),
                 keys: self.keys(log).await?,
             });
         }

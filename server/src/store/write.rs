@@ -27,6 +27,10 @@ pub struct Append {
     pub tree: Vec<u8>,
     /// The newest signed note of at most the new size; empty when there is none.
     pub checkpoint: Bytes,
+    /// The largest note with a quorum of cosignatures; empty when there is none.
+    pub settled: Bytes,
+    /// The first entry of which leaf hashes are missing.
+    pub hollow: Option<u64>,
     /// The new entries, in order.
     pub entries: Vec<NewEntry>,
     /// Every tile whose content changed.
@@ -113,7 +117,8 @@ impl Store {
                 let number = last.map_or(0, |last| last.saturating_add(1));
                 let tree = almenara_proto::merkle::CompactRange::new().to_bytes();
                 sqlx::query(
-                    "INSERT INTO logs (log, member, size, tree, indexed, checkpoint) VALUES ($1, $2, 0, $3, 0, $4)",
+                    "INSERT INTO logs (log, member, size, tree, indexed, checkpoint, settled, hollow) \
+                     VALUES ($1, $2, 0, $3, 0, $4, $4, -1)",
                 )
                 .bind(number)
                 .bind(member.to_owned())
@@ -215,10 +220,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let log = i64::from(append.log.0);
         let moved =
-            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3 WHERE log = $4 AND size = $5")
+            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5 WHERE log = $6 AND size = $7")
                 .bind(signed(append.size))
                 .bind(append.tree.clone())
                 .bind(append.checkpoint.to_vec())
+                .bind(append.settled.to_vec())
+                .bind(optional(append.hollow))
                 .bind(log)
                 .bind(signed(append.old_size))
                 .execute(&mut **transaction)
