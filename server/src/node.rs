@@ -125,7 +125,7 @@ impl Node {
         let heads = Heads::default();
         let cosignatures = Cosignatures::default();
         let sequencer = Sequencer::start(
-            store.clone(),
+            store.for_writer(),
             heads.clone(),
             settings.rosters.clone(),
             Arc::clone(&settings.clock),

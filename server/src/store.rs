@@ -84,8 +84,9 @@ impl StoreError {
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
-/// SQLite pages held by each reader, in KiB. The readers and the writer stay well below a node's 256 MiB.
-const READER_CACHE_KIB: u32 = 16 * 1024;
+/// SQLite pages held by each reader, in KiB: the index of a million statements. The readers and the writer stay well
+/// below a node's 256 MiB.
+const READER_CACHE_KIB: u32 = 26 * 1024;
 /// Readers at once. More threads than that fight for two cores.
 const READERS: u32 = 3;
 
@@ -131,6 +132,13 @@ impl Store {
         let store = Self { readers, writer, dialect, fresh: fresh::Fresh::default(), _lock: lock };
         store.recall_fresh().await?;
         Ok(store)
+    }
+
+    /// The same store for the one who writes: it reads through the writer's connection too, so that what it looks at
+    /// is not cached a second time by the readers.
+    #[must_use]
+    pub(crate) fn for_writer(&self) -> Self {
+        Self { readers: self.writer.clone(), ..self.clone() }
     }
 
     /// Writes SQLite's WAL back into the database and closes.

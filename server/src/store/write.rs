@@ -170,7 +170,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes index rows, in key order; one parameter, as binding is what costs.
+    /// Writes rows of `hashes`, in key order; one parameter, as binding is what costs.
     async fn index(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -178,7 +178,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         // SQLite reads `ON` after a FROM as a join's without the WHERE.
         let text = self.sql(
-            "INSERT INTO indicators (indicator, place) SELECT a, b FROM ({pairs}) AS pairs WHERE true \
+            "INSERT INTO hashes (hash, place) SELECT a, b FROM ({pairs}) AS pairs WHERE true \
              ON CONFLICT DO NOTHING",
         );
         sqlx::query(text).bind(json_pairs(rows)).execute(&mut **transaction).await?;
@@ -199,6 +199,10 @@ impl Store {
             for from in (indexed..size).step_by(RECALLED) {
                 let to = from.saturating_add(RECALLED as u64).min(size);
                 let mut rows = Vec::new();
+                for entry in self.entries(log, from, to, u32::MAX).await? {
+                    let place = Place::new(log, entry.index, 0)?;
+                    rows.push((id_prefix(&entry.id()), place.number()));
+                }
                 for (entry, statements) in self.statements(log, from, to).await? {
                     for (leaf, bytes) in statements {
                         if let Ok(statement) = Statement::parse(&bytes) {
@@ -235,15 +239,14 @@ impl Store {
         }
         insert(
             transaction,
-            "INSERT INTO entries (log, entry, id_prefix, counts, open, bytes) VALUES ",
-            6,
+            "INSERT INTO entries (log, entry, counts, open, bytes) VALUES ",
+            5,
             "",
             &append.entries,
             |query, entry| {
                 query
                     .bind(log)
                     .bind(signed(entry.index))
-                    .bind(id_prefix(&entry.id))
                     .bind(i64::from(entry.counts))
                     .bind(i64::from(entry.open))
                     .bind(entry.bytes.to_vec())
@@ -361,10 +364,11 @@ impl Store {
     }
 }
 
-/// Where the statements of an append stand, by indicator; void ones stand nowhere.
+/// Where the entries of an append stand, by id, and their statements, by indicator; void ones stand nowhere.
 fn index_rows(append: &Append) -> Result<Vec<IndexRow>, StoreError> {
     let mut rows = Vec::new();
     for entry in &append.entries {
+        rows.push((id_prefix(&entry.id), Place::new(append.log, entry.index, 0)?.number()));
         for (leaf, _, key) in &entry.statements {
             if let Some(key) = key {
                 rows.push((key.cast_signed(), Place::new(append.log, entry.index, *leaf)?.number()));
