@@ -6,17 +6,18 @@ use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, FieldDescriptorProto, field_descriptor_proto::Type};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "almenara/v1/statement.proto",
     "almenara/v1/log.proto",
     "almenara/v1/roster.proto",
+    "almenara/v1/custody.proto",
     "almenara/v1/publish.proto",
     "almenara/v1/replicate.proto",
     "almenara/v1/lookup.proto",
 ];
 
 /// The messages that somebody signs or hashes, and what they contain.
-const STRICT: [&str; 8] = [
+const STRICT: [&str; 9] = [
     "Statement",
     "LogEntry",
     "BatchHeader",
@@ -25,6 +26,7 @@ const STRICT: [&str; 8] = [
     "KeyRevocation",
     "Override",
     "Roster",
+    "CustodyReport",
 ];
 
 #[expect(

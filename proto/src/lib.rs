@@ -27,6 +27,7 @@ pub mod checkpoint;
 pub mod keys;
 pub mod roster;
 pub mod release;
+pub mod custody;
 pub mod verdict;
 pub mod name;
 pub mod limits;

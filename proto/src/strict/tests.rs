@@ -307,6 +307,7 @@ proptest! {
             ("Withdrawal", &WITHDRAWAL),
             ("Override", &OVERRIDE),
             ("Roster", &ROSTER),
+            ("CustodyReport", &CUSTODY_REPORT),
         ];
         for bytes in [bytes.clone(), [head, bytes].concat()] {
             for (name, table) in tables {

@@ -6,6 +6,7 @@
 
 mod batches;
 mod canonical;
+mod custody;
 mod logs;
 mod releases;
 mod rosters;
@@ -31,6 +32,7 @@ fn files() -> Vec<(&'static str, Value)> {
         ("checkpoints", trees::checkpoints()),
         ("rosters", rosters::rosters()),
         ("releases", releases::releases()),
+        ("custody", custody::custody()),
         ("verdicts", verdicts::verdicts()),
         ("canonical", canonical::canonical()),
         ("voids", voids::voids()),
