@@ -24,6 +24,7 @@ pub mod merkle;
 pub mod tile;
 pub mod note;
 pub mod checkpoint;
+pub mod cosigner;
 pub mod keys;
 pub mod roster;
 pub mod release;
