@@ -25,6 +25,7 @@ pub mod tile;
 pub mod note;
 pub mod checkpoint;
 pub mod cosigner;
+pub mod evidence;
 pub mod keys;
 pub mod roster;
 pub mod release;

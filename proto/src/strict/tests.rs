@@ -308,6 +308,7 @@ proptest! {
             ("Override", &OVERRIDE),
             ("Roster", &ROSTER),
             ("CustodyReport", &CUSTODY_REPORT),
+            ("Evidence", &EVIDENCE),
         ];
         for bytes in [bytes.clone(), [head, bytes].concat()] {
             for (name, table) in tables {

@@ -7,6 +7,7 @@
 mod batches;
 mod canonical;
 mod custody;
+mod evidence;
 mod logs;
 mod releases;
 mod rosters;
@@ -33,6 +34,7 @@ fn files() -> Vec<(&'static str, Value)> {
         ("rosters", rosters::rosters()),
         ("releases", releases::releases()),
         ("custody", custody::custody()),
+        ("evidence", evidence::evidence()),
         ("verdicts", verdicts::verdicts()),
         ("canonical", canonical::canonical()),
         ("voids", voids::voids()),
