@@ -144,18 +144,27 @@ impl Store {
         self.writer.close().await;
     }
 
-    /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`.
+    /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`, `{pairs}`
+    /// that of the pairs of numbers in it, as columns `a` and `b`.
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
-        AssertSqlSafe(match self.dialect {
-            Dialect::Sqlite => text.replace("{numbers}", "SELECT value AS v FROM json_each($1)"),
-            Dialect::Postgres => text
-                .replace("{numbers}", "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v"),
-        })
+        let (numbers, pairs) = match self.dialect {
+            Dialect::Sqlite => (
+                "SELECT value AS v FROM json_each($1)",
+                "SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each($1)",
+            ),
+            Dialect::Postgres => (
+                "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v",
+                "SELECT (v ->> 0)::bigint AS a, (v ->> 1)::bigint AS b FROM json_array_elements($1::json) AS v",
+            ),
+        };
+        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs))
     }
 }
 
 async fn pool(url: &str, dialect: Dialect, size: u32, cache_kib: u32) -> Result<Pool<Any>, StoreError> {
-    let options = AnyPoolOptions::new().max_connections(size).min_connections(1).after_connect(
+    let options = AnyPoolOptions::new().max_connections(size).min_connections(1);
+    // A connection to a file does not die while it rests; asking it each time costs as much as a small query.
+    let options = options.test_before_acquire(dialect == Dialect::Postgres).after_connect(
         move |connection: &mut AnyConnection, _| {
             Box::pin(async move {
                 if dialect == Dialect::Sqlite {
@@ -194,6 +203,20 @@ fn json_numbers(numbers: impl IntoIterator<Item = i64>) -> String {
             text.push(',');
         }
         text.push_str(&number.to_string());
+    }
+    text.push(']');
+    text
+}
+
+/// A JSON array of pairs of numbers, as the `{pairs}` of a statement.
+fn json_pairs(pairs: &[(i64, i64)]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(pairs.len().saturating_mul(40));
+    text.push('[');
+    for (at, (a, b)) in pairs.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}[{a},{b}]");
     }
     text.push(']');
     text

@@ -5,6 +5,7 @@ mod at_rest;
 mod audience;
 mod authority;
 mod convergence;
+mod cosigning;
 mod disputes;
 mod flow;
 mod forged;

@@ -14,7 +14,9 @@ const STEPS: &[&[&str]] = &[&[
         size BIGINT NOT NULL,
         tree {blob} NOT NULL,
         indexed BIGINT NOT NULL,
-        checkpoint {blob} NOT NULL)",
+        checkpoint {blob} NOT NULL,
+        settled {blob} NOT NULL,
+        hollow BIGINT NOT NULL)",
     // open: every statement is TLP:CLEAR, so that release need not look at each.
     "CREATE TABLE entries (
         log BIGINT NOT NULL,
