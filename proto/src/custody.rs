@@ -83,13 +83,13 @@ impl Item<'_> {
         }
         let kept = match self.placement() {
             Some(placement) => placement.keepers.contains(member),
-            None => self.release.tlp != Some(Tlp::Red),
+            None => true,
         };
         if kept { Keeping::Keep } else { Keeping::Fetch }
     }
 
     /// Where its copies are; nothing when no number of copies rules it: CLEAR and GREEN are kept by every member,
-    /// RED by none but the origin, AMBER and AMBER+STRICT without `copies` by every member that may see them.
+    /// AMBER and AMBER+STRICT without `copies`, and RED always, by every member that may see them.
     #[must_use]
     pub fn placement(&self) -> Option<Placement> {
         if self.copies == 0 || !matches!(self.release.tlp, Some(Tlp::Amber | Tlp::AmberStrict)) {

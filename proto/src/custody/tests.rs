@@ -110,8 +110,8 @@ fn without_a_number_of_copies_every_member_that_may_see_it_keeps_it() {
             &[(ORIGIN, Keep), ("ngo.nl", Keep), ("un.int", Keep), ("stranger", Nothing)],
         );
     }
-    // Nobody but the origin keeps RED: it shows it to those it names.
-    check_keeps(&roster, "RED", 0, &[(ORIGIN, Keep), ("ngo.nl", Fetch), ("stranger", Nothing)]);
+    // RED has no copies to place: whoever it names has it from the origin, and keeps it.
+    check_keeps(&roster, "RED", 0, &[(ORIGIN, Keep), ("ngo.nl", Keep), ("stranger", Nothing)]);
     // What is for the origin only is nobody else's to keep, whatever `copies` says.
     check_keeps(&roster, "unknown", 3, &[(ORIGIN, Keep), ("ngo.nl", Nothing)]);
 }
@@ -254,7 +254,8 @@ fn oracle(item: &Item<'_>, member: &str) -> Keeping {
         Some(Tlp::Clear | Tlp::Green) => return Keeping::Keep,
         Some(Tlp::Amber | Tlp::AmberStrict) if item.copies == 0 => return Keeping::Keep,
         Some(Tlp::Amber | Tlp::AmberStrict) => {}
-        Some(Tlp::Red) | None => return Keeping::Fetch,
+        Some(Tlp::Red) => return Keeping::Keep,
+        None => return Keeping::Fetch,
     }
     let reach = |one: &Member| -> Vec<String> {
         [&[one.jurisdiction], one.also_subject_to.as_slice()]
