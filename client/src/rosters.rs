@@ -182,6 +182,19 @@ impl Rosters {
         (self.first, self.later)
     }
 
+    /// Whether a rival of an accepted version is kept: an operator who has decided takes the file away.
+    ///
+    /// # Errors
+    /// [`RostersError::File`].
+    pub fn has_evidence(&self) -> Result<bool, RostersError> {
+        let folder = self.folder.join("evidence");
+        match std::fs::read_dir(&folder) {
+            Ok(mut listed) => Ok(listed.next().is_some()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(RostersError::File { path: folder, error }),
+        }
+    }
+
     /// Accepts the next version, durably; a version that is held already changes nothing.
     ///
     /// # Errors

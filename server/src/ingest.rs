@@ -214,6 +214,8 @@ pub enum Job {
     Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
     Settle(MemberName, Settled),
+    /// A new member has a log too.
+    AddLog(MemberName, oneshot::Sender<()>),
 }
 
 /// The node cannot take it now.
@@ -315,6 +317,16 @@ impl Ingest {
     /// [`Stopping`].
     pub async fn settle(&self, member: MemberName, settled: Settled) -> Result<(), Stopping> {
         self.jobs.send(Job::Settle(member, settled)).await.map_err(|_| Stopping)
+    }
+
+    /// Begins a log of a new member, if there is none.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn add_log(&self, member: MemberName) -> Result<(), Stopping> {
+        let (reply, added) = oneshot::channel();
+        self.jobs.send(Job::AddLog(member, reply)).await.map_err(|_| Stopping)?;
+        added.await.map_err(|_| Stopping)
     }
 
     /// Takes a verified page of another member's log.

@@ -21,6 +21,7 @@ pub mod outgoing;
 pub mod grpc;
 pub mod quota;
 pub mod peers;
+pub mod members;
 pub mod rosters;
 pub mod error;
 pub mod clock;

@@ -150,11 +150,15 @@ impl Sequencer {
         Ok(sequencer)
     }
 
+    /// Takes up every log in the store that is not known yet.
     async fn load(&mut self) -> Result<(), StoreError> {
         let federation = self.rosters.current().roster.federation.clone();
         for stored in self.store.heads().await? {
             let damaged = |why: String| StoreError::Damaged { what: "log", why };
             let member: MemberName = stored.member.parse().map_err(|error| damaged(format!("{error}")))?;
+            if self.logs.contains_key(&member) {
+                continue;
+            }
             let edge_tiles = self.store.tiles(stored.log, edge_tiles(stored.size)).await?;
             let edge =
                 Edge::from_tiles(stored.size, &edge_tiles).map_err(|error| damaged(error.to_string()))?;
@@ -241,6 +245,12 @@ impl Sequencer {
                 Job::Publish(item, room, reply) => publications.push((*item, room, reply)),
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
                 Job::Settle(member, settled) => settling.push((member, settled)),
+                Job::AddLog(member, reply) => {
+                    self.store.add_log(member.as_str()).await?;
+                    self.load().await?;
+                    // Whoever asked may have gone.
+                    let _ = reply.send(());
+                }
             }
         }
         let mut writes: Vec<(Draft, Append)> = Vec::new();
@@ -386,7 +396,7 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>, busy: bool) -> Option<Vec<Job>> 
 /// Statements.
 fn weight(job: &Job) -> usize {
     match job {
-        Job::Settle(..) => 0,
+        Job::Settle(..) | Job::AddLog(..) => 0,
         Job::Publish(item, ..) => item.statements.len(),
         Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
     }

@@ -11,6 +11,7 @@ mod flow;
 mod forged;
 mod group;
 mod lookup;
+mod membership;
 mod quota;
 mod readers;
 mod relay;

@@ -1,6 +1,7 @@
 //! Whole nodes over real mTLS: what the tests and the benchmark share.
 
 pub mod bench;
+pub mod change;
 pub mod cluster;
 pub mod desk;
 pub mod forge;

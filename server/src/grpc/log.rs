@@ -66,6 +66,7 @@ impl LogService for LogApi {
         let wanted = request.into_inner();
         let watch = self.origin(&wanted.origin)?;
         let roster = &self.0.outgoing.rosters().current().roster;
+        let judged_by = roster.version;
         let reader = Reader {
             recipient: account.recipient(roster.jurisdiction(&account.member)),
             filter: Filter::from_wire(wanted.filter.unwrap_or_default()),
@@ -74,8 +75,12 @@ impl LogService for LogApi {
         };
         let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
         let (outgoing, shutdown) = (self.0.outgoing.clone(), self.0.shutdown.clone());
+        let mut version = outgoing.rosters().subscribe();
         tokio::spawn(async move {
+            // Whoever reads was judged by the roster that was in force: under another one it is judged anew.
+            let replaced = version.wait_for(|version| *version != judged_by);
             let sent = tokio::select! {
+                _ = replaced => Err(Some(Status::unavailable("a new roster is in force: connect again"))),
                 sent = send(&outgoing, watch, wanted.from, wanted.live, &reader, &frames) => sent,
                 () = shutdown.cancelled() => Err(Some(crate::ingest::Stopping.into())),
             };
