@@ -11,7 +11,10 @@ pub mod write;
 
 use std::{fs::File, path::PathBuf, sync::Arc};
 
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor as _, Pool, any::AnyPoolOptions};
+use sqlx::{
+    Any, AnyConnection, AssertSqlSafe, ConnectOptions as _, Executor as _, Pool,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
 
 pub use place::{LogId, Place};
 
@@ -188,7 +191,9 @@ async fn pool(url: &str, dialect: Dialect, size: u32, cache_kib: u32) -> Result<
             })
         },
     );
-    Ok(options.connect(url).await?)
+    // Each statement would be timed and its text looked at for a log that nobody asked for.
+    let connect: AnyConnectOptions = url.parse()?;
+    Ok(options.connect_with(connect.disable_statement_logging()).await?)
 }
 
 /// SQLite allows several writing processes; a log does not.
