@@ -236,9 +236,9 @@ pub struct Ingest {
 }
 
 /// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
-const VERIFYING_AT_ONCE: usize = 4;
-/// 12 MiB: two group commits of typical statements; parsed, framed and queued they take some times as much.
-const IN_FLIGHT_KIB: usize = 12 * 1024;
+const VERIFYING_AT_ONCE: usize = 3;
+/// 8 MiB: two or three group commits of typical statements; parsed, framed and queued they take some times as much.
+const IN_FLIGHT_KIB: usize = 8 * 1024;
 
 impl Ingest {
     /// An entrance to the sequencer behind `jobs`.

@@ -38,7 +38,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Pages handed to the sequencer and not committed yet: enough to fill its groups, bounded as each holds about
 /// a megabyte.
-const PAGES_AHEAD: usize = 12;
+const PAGES_AHEAD: usize = 8;
 
 /// What following needs.
 #[derive(Clone)]

@@ -86,12 +86,12 @@ impl StoreError {
 
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
-const WRITER_CACHE_KIB: u32 = 32 * 1024;
+const WRITER_CACHE_KIB: u32 = 24 * 1024;
 /// SQLite pages held by each reader, in KiB: the index of a million statements. The readers and the writer stay well
 /// below a node's 256 MiB.
-const READER_CACHE_KIB: u32 = 26 * 1024;
-/// Readers at once. More threads than that fight for two cores.
-const READERS: u32 = 3;
+const READER_CACHE_KIB: u32 = 36 * 1024;
+/// Readers at once. More threads than that fight for two cores, and each has a cache of its own.
+const READERS: u32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
