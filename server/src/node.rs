@@ -149,6 +149,7 @@ impl Node {
             node: settings.member.clone(),
             shutdown: shutdown.clone(),
             consumers: settings.consumers,
+            unread: settings.limits.unread,
         })
         .await
         .map_err(|error| NodeError::Part(error.to_string()))?;

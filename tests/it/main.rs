@@ -4,6 +4,7 @@ mod desk;
 mod at_rest;
 mod audience;
 mod authority;
+mod canonical;
 mod convergence;
 mod disputes;
 mod flow;

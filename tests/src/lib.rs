@@ -4,4 +4,5 @@ pub mod bench;
 pub mod cluster;
 pub mod desk;
 pub mod forge;
+pub mod raw;
 pub mod reader;

@@ -1,8 +1,7 @@
 //! `LogService`: one stream, three readers (PROTOCOL.md §10).
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
-use futures::Stream;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -13,17 +12,44 @@ use super::{Api, services::log_service_server::LogService};
 use crate::{
     error,
     heads::Head,
+    listener::HangUp,
     outgoing::{Filter, Outgoing, Reader},
 };
 
-/// Frames made ahead of a reader: one on the wire, one being made. A reader that never reads costs no more.
+/// Frames made ahead of a reader: one on the wire, one being made. A reader that does not read costs no more, and
+/// that not for ever.
 const FRAMES_AHEAD: usize = 2;
 
 /// The service.
 #[derive(Clone)]
 pub struct LogApi(pub Api);
 
-type Frames = Pin<Box<dyn Stream<Item = Result<wire::ReplicateFrame, Status>> + Send>>;
+type Stream = Pin<Box<dyn futures::Stream<Item = Result<wire::ReplicateFrame, Status>> + Send>>;
+
+/// The way to a reader.
+struct Frames {
+    sender: mpsc::Sender<Result<wire::ReplicateFrame, Status>>,
+    unread: Duration,
+    hang_up: HangUp,
+}
+
+/// The reader has left, or was hung up on.
+struct Gone;
+
+impl Frames {
+    /// Waits until the reader takes an earlier frame. One that takes none loses its connection: flow control has
+    /// closed the stream's window, so that nothing less would free what waits in it.
+    async fn send(&self, frame: Result<wire::ReplicateFrame, Status>) -> Result<(), Gone> {
+        match tokio::time::timeout(self.unread, self.sender.send(frame)).await {
+            Ok(sent) => sent.map_err(|_| Gone),
+            Err(_) => {
+                tracing::info!("a stream is not read: its connection is closed");
+                self.hang_up.now();
+                Err(Gone)
+            }
+        }
+    }
+}
 
 impl LogApi {
     fn origin(&self, name: &str) -> Result<watch::Receiver<Arc<Head>>, Status> {
@@ -38,7 +64,7 @@ impl LogApi {
 
 #[tonic::async_trait]
 impl LogService for LogApi {
-    type ReplicateStream = Frames;
+    type ReplicateStream = Stream;
 
     async fn get_checkpoint(
         &self,
@@ -49,8 +75,9 @@ impl LogService for LogApi {
         Ok(Response::new(wire::GetCheckpointResponse { checkpoint: head.checkpoint.clone() }))
     }
 
-    async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Frames>, Status> {
+    async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Stream>, Status> {
         let account = self.0.account(&request)?;
+        let hang_up = request.extensions().get::<HangUp>().cloned().unwrap_or_default();
         let wanted = request.into_inner();
         let watch = self.origin(&wanted.origin)?;
         let roster = &self.0.outgoing.rosters().current().roster;
@@ -61,6 +88,7 @@ impl LogService for LogApi {
             agreed: wanted.roster == roster.version,
         };
         let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
+        let frames = Frames { sender: frames, unread: self.0.unread, hang_up };
         let (outgoing, shutdown) = (self.0.outgoing.clone(), self.0.shutdown.clone());
         tokio::spawn(async move {
             let sent = tokio::select! {
@@ -69,7 +97,7 @@ impl LogService for LogApi {
             };
             // An error ends the stream and is its last frame; a reader that is gone ends it too.
             if let Err(Some(status)) = sent {
-                drop(frames.send(Err(status)).await);
+                let _gone = frames.send(Err(status)).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
@@ -83,12 +111,12 @@ async fn send(
     mut from: u64,
     live: bool,
     reader: &Reader,
-    frames: &mpsc::Sender<Result<wire::ReplicateFrame, Status>>,
+    frames: &Frames,
 ) -> Result<(), Option<Status>> {
     use wire::replicate_frame::Frame;
     let send = async |frame| {
         let frame = wire::ReplicateFrame { frame: Some(frame) };
-        frames.send(Ok(frame)).await.map_err(|_| None)
+        frames.send(Ok(frame)).await.map_err(|Gone| None)
     };
     let mut announced = None;
     loop {
@@ -123,7 +151,7 @@ async fn send(
         }
         tokio::select! {
             changed = watch.changed() => if changed.is_err() { return Ok(()) },
-            () = frames.closed() => return Ok(()),
+            () = frames.sender.closed() => return Ok(()),
         }
     }
 }
