@@ -17,12 +17,16 @@ use almenara_proto::{
     merkle::{self, Hash},
     prefix::{CheckedEntry, Prefix},
     release::Tlp,
-    statement::Claim,
+    statement::{Claim, Statement},
     wire::{self, RefusalCode},
 };
 
 use crate::{
-    identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards, store::write::NewEntry,
+    identity::Account,
+    personal,
+    rosters::SharedRosters,
+    safeguards::Safeguards,
+    store::{LogId, write::NewEntry},
 };
 
 /// Nothing of the item was kept; why, and what to do.
@@ -202,6 +206,8 @@ pub enum Job {
     Publish(Box<Admitted>, Room, oneshot::Sender<Outcome>),
     /// A page for a replica.
     Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
+    /// An entry of a log whose stored copy had rotted.
+    Mend(LogId, Box<NewEntry>, oneshot::Sender<Result<(), String>>),
 }
 
 /// The node cannot take it now.
@@ -304,6 +310,16 @@ impl Ingest {
     pub async fn replicate(&self, page: ReplicaPage) -> Result<Result<(), String>, Stopping> {
         let (reply, outcome) = oneshot::channel();
         self.jobs.send(Job::Replicate(Box::new(page), reply)).await.map_err(|_| Stopping)?;
+        outcome.await.map_err(|_| Stopping)
+    }
+
+    /// Takes an entry anew that stands in a log already and had rotted; it was proven to be the same.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner error is the store's.
+    pub async fn mend(&self, log: LogId, entry: NewEntry) -> Result<Result<(), String>, Stopping> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Mend(log, Box::new(entry), reply)).await.map_err(|_| Stopping)?;
         outcome.await.map_err(|_| Stopping)
     }
 }
@@ -453,6 +469,11 @@ pub(crate) fn statements(leaves: Vec<Leaf>) -> Vec<(u32, Bytes, Option<u64>)> {
         .collect()
 }
 
+/// The index key of a statement, if it is sound.
+pub(crate) fn index_key(bytes: &Bytes) -> Option<u64> {
+    Some(Statement::parse(bytes).ok()?.indicator.index_key())
+}
+
 fn check_override(
     signed: wire::Signed,
     header: &Signed<BatchHeader>,
@@ -568,7 +589,7 @@ mod tests {
         log::Body as _,
         name::Publisher,
         release::Release,
-        statement::{Category, Report, Ruleset, Statement},
+        statement::{Category, Report, Ruleset},
     };
 
     use super::*;

@@ -17,6 +17,7 @@ pub mod sequencer;
 pub mod heads;
 pub mod store;
 pub mod outgoing;
+pub mod rot;
 pub mod grpc;
 pub mod quota;
 pub mod peers;

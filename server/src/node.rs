@@ -21,6 +21,7 @@ use crate::{
     peers::Peers,
     quota::LookupQuota,
     rosters::{self, SharedRosters},
+    rot::{Mender, Rotten},
     safeguards::Safeguards,
     sequencer::{Own, Sequencer, WAITING},
     store::{Store, StoreError},
@@ -133,17 +134,19 @@ impl Node {
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
         let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards));
+        let rotten = Rotten::default();
         let outgoing = Outgoing::new(
             store.clone(),
             heads.clone(),
             settings.rosters.clone(),
             settings.member.clone(),
             Arc::clone(&settings.clock),
+            rotten.clone(),
         );
         let authorities = SharedAuthorities::new(rosters::authorities(roster)?);
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
-            outgoing,
+            outgoing: outgoing.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
             clock: Arc::clone(&settings.clock),
             node: settings.member.clone(),
@@ -179,6 +182,13 @@ impl Node {
                 Ok(())
             });
         }
+        let member = settings.member.clone();
+        let mender = Mender { peers, outgoing, store: store.clone(), rotten, member };
+        let (walk, mend) = (mender.clone().walk(shutdown.clone()), mender.mend(shutdown.clone()));
+        parts.spawn(async move {
+            tokio::join!(walk, mend);
+            Ok(())
+        });
         tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");
         Ok(Self { address, heads, shutdown, parts, store })
     }

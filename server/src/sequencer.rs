@@ -239,6 +239,11 @@ impl Sequencer {
             match job {
                 Job::Publish(item, room, reply) => publications.push((*item, room, reply)),
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
+                Job::Mend(log, entry, reply) => match self.store.mend(log, *entry).await {
+                    Ok(()) => drop(reply.send(Ok(()))),
+                    Err(error) if error.is_survivable() => drop(reply.send(Err(error.to_string()))),
+                    Err(error) => return Err(error),
+                },
             }
         }
         let mut appends = Vec::new();
@@ -902,6 +907,7 @@ fn weight(jobs: &[Job]) -> usize {
         .map(|job| match job {
             Job::Publish(item, ..) => item.statements.len(),
             Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
+            Job::Mend(_, entry, _) => entry.statements.len(),
         })
         .sum()
 }
