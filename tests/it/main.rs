@@ -7,6 +7,7 @@ mod authority;
 mod canonical;
 mod convergence;
 mod disputes;
+mod documents;
 mod flow;
 mod forged;
 mod group;
