@@ -17,12 +17,14 @@ pub(crate) mod testlog;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use almenara_proto::{
     batch::{Disclosure, VerifiedBatch},
     blame::Void,
-    checkpoint::{SignedCheckpoint, equivocation, origin_of},
+    checkpoint::{SignedCheckpoint, contradiction, equivocation, origin_of},
     log::LogEntry,
     merkle::{Hash, verify_consistency},
     name::MemberName,
@@ -39,6 +41,10 @@ pub use evidence::Evidence;
 /// is bounded by the message, not by this.
 pub const PAGE_ENTRIES: usize = 64;
 
+/// Ends of pages whose roots are remembered. Cosignatures come some milliseconds after the checkpoint that they are
+/// for; on a busy live stream some tens of pages have come meanwhile.
+pub const ENDS: usize = 64;
+
 /// One origin's log, as followed by one reader.
 #[derive(Clone, Debug)]
 pub struct Follower {
@@ -47,16 +53,25 @@ pub struct Follower {
     last: Option<SignedCheckpoint>,
     /// The stream's newest checkpoint: what pages lead to.
     target: Option<SignedCheckpoint>,
+    /// The newest ends of pages, ascending.
+    ends: VecDeque<End>,
+}
+
+/// Where a page ended, and what proves that the log passes there.
+#[derive(Clone, Debug)]
+struct End {
+    size: u64,
+    root: Hash,
+    target: SignedCheckpoint,
+    proof: Vec<Hash>,
 }
 
 /// What a frame brought.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// A checkpoint of that size was opened; pages up to it follow. [`Follower::last`] may be a newer note.
-    Checkpoint {
-        /// Entries.
-        size: u64,
-    },
+    /// A checkpoint was opened. Pages up to it follow; or its size was reached before, and it agrees with what is
+    /// held there: then it brings cosignatures. [`Follower::last`] may be a newer note.
+    Checkpoint(SignedCheckpoint),
     /// Entries that belong to a signed log.
     Page(VerifiedPage),
 }
@@ -91,7 +106,7 @@ impl Follower {
     /// Goes on after `prefix`. `last` is what [`Self::last`] gave when that prefix was kept.
     #[must_use]
     pub const fn new(prefix: Prefix, last: Option<SignedCheckpoint>) -> Self {
-        Self { prefix, last, target: None }
+        Self { prefix, last, target: None, ends: VecDeque::new() }
     }
 
     /// What the verified entries add up to.
@@ -152,15 +167,14 @@ impl Follower {
         let origin = origin_of(self.origin().as_str());
         let new = SignedCheckpoint::open(note, &origin, &segment.log_key.0)?;
         let size = new.checkpoint().size;
-        // A relay that lags behind another one may still be of use, but not one that is behind ourselves.
-        let held = self.prefix.size().max(segment.from_size);
-        if size < held {
-            return Err(Fault::Stale { found: size, held });
-        }
         for old in [&self.last, &self.target].into_iter().flatten() {
             if equivocation(old, &new) {
                 return Err(Fault::Equivocation(Box::new(Evidence::of_equal_sizes(old.clone(), new))));
             }
+        }
+        let held = self.prefix.size().max(segment.from_size);
+        if size < held {
+            return self.passed(new, held);
         }
         if size == self.prefix.size() {
             let held = self.prefix.tree().root();
@@ -169,8 +183,25 @@ impl Follower {
             }
             self.proven(new.clone());
         }
-        self.target = Some(new);
-        Ok(Step::Checkpoint { size })
+        self.target = Some(new.clone());
+        Ok(Step::Checkpoint(new))
+    }
+
+    /// A note below what is held: of a place that was passed a moment ago, or from a relay that is behind ourselves.
+    fn passed(&self, note: SignedCheckpoint, held: u64) -> Result<Step, Fault> {
+        let found = note.checkpoint();
+        match self.ends.iter().find(|end| end.size == found.size) {
+            None => Err(Fault::Stale { found: found.size, held }),
+            Some(end) if end.root == found.root => Ok(Step::Checkpoint(note)),
+            Some(End { size, root, target, proof }) => {
+                if contradiction(&note, target, root, proof) {
+                    let evidence = Evidence::of_prefix(note, target.clone(), *root, proof.clone());
+                    return Err(Fault::Fork(Box::new(evidence)));
+                }
+                // Another key signed it: the log began anew there.
+                Err(Fault::OtherRoot { size: *size, found: found.root, held: *root })
+            }
+        }
     }
 
     /// The prefix agrees with `new`, which is kept instead of the note before. But a note that is still ahead of
@@ -233,6 +264,15 @@ impl Follower {
 
         self.prefix = next;
         self.proven(target.clone());
+        if self.ends.len() >= ENDS {
+            self.ends.pop_front();
+        }
+        self.ends.push_back(End {
+            size: end,
+            root: self.prefix.tree().root(),
+            target: target.clone(),
+            proof,
+        });
         Ok(VerifiedPage { entries, checkpoint: target, caught_up: end == size })
     }
 }

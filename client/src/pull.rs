@@ -21,7 +21,7 @@ use crate::{
     connect::Node,
     exit::CliError,
     follow::{Accused, FollowError, Follower, Step, VerifiedPage},
-    store::{Store, StoreError, is_settled},
+    store::{Store, StoreError},
 };
 
 /// What is wanted of a node, and by which roster it is judged.
@@ -126,15 +126,22 @@ impl Pulling<'_> {
             .step(frame, self.wish.roster)
             .map_err(|error| PullError::Follow { node: self.node.member.clone(), error: Box::new(error) })?;
         let fresh = match step {
-            Step::Checkpoint { size } => {
-                store.replica_mut(&origin)?.note(&self.follower);
-                size == self.follower.prefix().size()
+            Step::Checkpoint(note) => {
+                let replica = store.replica_mut(&origin)?;
+                replica.note(&self.follower);
+                let (size, held) = (note.checkpoint().size, self.follower.prefix().size());
+                let settled = size <= held && replica.settle(&note, self.wish.roster);
+                settled || size == held
             }
             Step::Page(page) => {
                 each(store, Event::Page(&origin, &page))?;
-                let caught_up = page.caught_up;
-                store.replica_mut(&origin)?.keep(page, &self.follower)?;
-                caught_up
+                let reached = page.caught_up.then(|| page.checkpoint.clone());
+                let replica = store.replica_mut(&origin)?;
+                replica.keep(page, &self.follower)?;
+                if let Some(note) = &reached {
+                    replica.settle(note, self.wish.roster);
+                }
+                reached.is_some()
             }
         };
         if fresh {
@@ -148,8 +155,8 @@ impl Pulling<'_> {
         let replica = store.replica_mut(origin)?;
         let held = self.follower.prefix().size();
         // A note that is ahead of what this node has tells that the node lags behind another one.
-        if let Some(last) = self.follower.last().filter(|last| last.checkpoint().size == held) {
-            replica.mark_fresh((self.wish.clock)(), is_settled(last, origin, self.wish.roster));
+        if self.follower.last().is_some_and(|last| last.checkpoint().size == held) {
+            replica.mark_fresh((self.wish.clock)());
         }
         replica.commit()
     }

@@ -20,8 +20,8 @@ use almenara_proto::{
 };
 
 use crate::{
-    clock::Clock, error, identity::Account, ingest::Ingest, outgoing::Outgoing, quota::LookupQuota,
-    tls::Caller,
+    clock::Clock, cosign::Cosignatures, error, identity::Account, ingest::Ingest, outgoing::Outgoing,
+    quota::LookupQuota, tls::Caller,
 };
 
 pub use log::LogApi;
@@ -45,6 +45,8 @@ mod services {
 pub struct Api {
     /// The entrance.
     pub ingest: Ingest,
+    /// Of the own log's checkpoints.
+    pub cosignatures: Cosignatures,
     /// The door out.
     pub outgoing: Outgoing,
     /// Against bulk enumeration.

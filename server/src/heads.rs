@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use almenara_proto::{name::MemberName, prefix::Prefix};
+use almenara_proto::{checkpoint::SignedCheckpoint, name::MemberName, prefix::Prefix};
 
 use crate::store::LogId;
 
@@ -24,6 +24,35 @@ pub struct Head {
     pub signed_size: u64,
     /// That note; empty when there is none.
     pub checkpoint: Bytes,
+    /// The largest checkpoint with a quorum of cosignatures.
+    pub settled: Option<Settled>,
+    /// The first entry of which leaf hashes are missing: beyond it this node vouches for nothing.
+    pub hollow: Option<u64>,
+}
+
+/// A checkpoint that the roster's quorum cosigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Entries below it are settled, later ones are pending.
+    pub size: u64,
+    /// The note, with its cosignatures.
+    pub note: Bytes,
+}
+
+impl Settled {
+    /// From a note whose cosignatures were counted.
+    #[must_use]
+    pub fn new(note: &SignedCheckpoint) -> Self {
+        Self { size: note.checkpoint().size, note: Bytes::copy_from_slice(note.note()) }
+    }
+}
+
+impl Head {
+    /// Entries below it are settled.
+    #[must_use]
+    pub fn settled_size(&self) -> u64 {
+        self.settled.as_ref().map_or(0, |settled| settled.size)
+    }
 }
 
 /// All heads. Written by the sequencer alone.

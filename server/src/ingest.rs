@@ -12,9 +12,11 @@ use almenara_client::follow::{VerifiedEntry, VerifiedPage};
 use almenara_proto::{
     batch::{BatchHeader, Leaf, SignedBatch, VerifiedBatch},
     blame::Void,
+    checkpoint::SignedCheckpoint,
     limits::MESSAGE_BYTES,
     log::{LogEntry, Override, Signed},
     merkle::{self, Hash},
+    name::MemberName,
     prefix::{CheckedEntry, Prefix},
     release::Tlp,
     statement::{Claim, Statement},
@@ -22,6 +24,7 @@ use almenara_proto::{
 };
 
 use crate::{
+    heads::Settled,
     identity::Account,
     personal,
     rosters::SharedRosters,
@@ -148,7 +151,7 @@ pub struct ReplicaPage {
     /// Its entries, in order, without a gap.
     pub entries: Vec<ReplicaEntry>,
     /// The checkpoint, when nothing is missing below its size.
-    pub checkpoint: Option<Bytes>,
+    pub checkpoint: Option<SignedCheckpoint>,
 }
 
 /// One verified entry of another member's log.
@@ -158,6 +161,9 @@ pub struct ReplicaEntry {
     pub leaf: Hash,
     /// The entry, if it counts.
     pub counted: Option<LogEntry>,
+    /// A batch of which not all leaf hashes came, though asked for: it cannot be relayed in part, nor its count vouched
+    /// for.
+    pub hollow: bool,
     /// As the store takes it.
     pub new: NewEntry,
 }
@@ -166,26 +172,30 @@ impl ReplicaPage {
     /// Keeps what the store needs of a verified page, and `prefix` as it is after the page.
     #[must_use]
     pub fn new(prefix: Prefix, page: VerifiedPage) -> Self {
+        let checkpoint = page.caught_up.then_some(page.checkpoint);
         let entries = page.entries.into_iter().map(replica_entry).collect();
-        let checkpoint = page.caught_up.then(|| Bytes::copy_from_slice(page.checkpoint.note()));
         Self { prefix, entries, checkpoint }
     }
 }
 
 fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
     let counted = entry.outcome.ok();
-    let (open, statements, leaf_hashes) = match entry.batch {
+    let is_batch = matches!(counted, Some(LogEntry::Batch(_)));
+    let (open, statements, leaf_hashes, hollow) = match entry.batch {
         Some(mut batch) => {
             let count = batch.header.content.count;
+            let hollow = batch.leaf_hashes.is_none() && batch.leaves.len() < count as usize;
             // A void statement counts for nothing and may have any size: its leaf hash is what stays of it.
             batch.leaves.retain(|leaf| leaf.statement.is_ok());
             let whole = batch.leaves.len() == count as usize;
-            (is_open(&batch.leaves, count), statements(batch.leaves), batch.leaf_hashes.filter(|_| !whole))
+            let hashes = batch.leaf_hashes.filter(|_| !whole);
+            (is_open(&batch.leaves, count), statements(batch.leaves), hashes, hollow)
         }
-        None => (false, Vec::new(), None),
+        None => (false, Vec::new(), None, is_batch),
     };
     ReplicaEntry {
         leaf: merkle::leaf_hash(&entry.bytes),
+        hollow,
         new: NewEntry {
             index: entry.index,
             id: counted.as_ref().map_or_else(|| merkle::sha256(&[&entry.bytes]), LogEntry::id),
@@ -208,6 +218,8 @@ pub enum Job {
     Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
     /// An entry of a log whose stored copy had rotted.
     Mend(LogId, Box<NewEntry>, oneshot::Sender<Result<(), String>>),
+    /// More of a log is settled.
+    Settle(MemberName, Settled),
 }
 
 /// The node cannot take it now.
@@ -229,8 +241,8 @@ pub struct Ingest {
 
 /// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
 const VERIFYING_AT_ONCE: usize = 4;
-/// 24 MiB: three group commits of typical statements; parsed, framed and queued they take some times as much.
-const IN_FLIGHT_KIB: usize = 24 * 1024;
+/// 12 MiB: two group commits of typical statements; parsed, framed and queued they take some times as much.
+const IN_FLIGHT_KIB: usize = 12 * 1024;
 
 impl Ingest {
     /// An entrance to the sequencer behind `jobs`.
@@ -301,6 +313,14 @@ impl Ingest {
             Err(refusal) => Err(refusal),
         };
         Ok(Answer { id: item.id, outcome })
+    }
+
+    /// Takes a checkpoint of `member` that agrees with what is held of its log, and whose cosignatures were counted.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn settle(&self, member: MemberName, settled: Settled) -> Result<(), Stopping> {
+        self.jobs.send(Job::Settle(member, settled)).await.map_err(|_| Stopping)
     }
 
     /// Takes a verified page of another member's log.

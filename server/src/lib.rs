@@ -15,6 +15,7 @@ pub mod personal;
 mod disputes;
 pub mod sequencer;
 pub mod heads;
+pub mod cosign;
 pub mod store;
 pub mod outgoing;
 pub mod rot;

@@ -13,6 +13,7 @@ use almenara_proto::{
 };
 
 use crate::{
+    cosign::{Cosignatures, Cosigner},
     grpc::{self, Api},
     heads::Heads,
     ingest::Ingest,
@@ -38,6 +39,8 @@ pub struct Settings {
     pub store_url: String,
     /// Signs checkpoints.
     pub log_key: SigningKey,
+    /// Cosigns other members' checkpoints.
+    pub cosign_key: SigningKey,
     /// Hides what was withdrawn.
     pub tombstone_key: [u8; 32],
     /// The node's leaf.
@@ -113,13 +116,17 @@ impl Node {
         if own.segment().is_none_or(|segment| segment.log_key.0 != log_key) {
             return Err(refuse("the roster names another log key than keys.log holds"));
         }
+        if own.cosign_key.0 != settings.cosign_key.verifying_key().to_bytes() {
+            return Err(refuse("the roster names another cosign key than keys.cosign holds"));
+        }
         let store = Store::open(&settings.store_url).await?;
         for member in roster.members.keys() {
             store.add_log(member.as_str()).await?;
         }
         let heads = Heads::default();
+        let cosignatures = Cosignatures::default();
         let sequencer = Sequencer::start(
-            store.clone(),
+            store.for_writer(),
             heads.clone(),
             settings.rosters.clone(),
             Arc::clone(&settings.clock),
@@ -129,6 +136,7 @@ impl Node {
                 tombstone_key: settings.tombstone_key,
                 statements_per_day: settings.statements_per_day,
             },
+            cosignatures.clone(),
         )
         .await?;
         let shutdown = CancellationToken::new();
@@ -146,6 +154,7 @@ impl Node {
         let authorities = SharedAuthorities::new(rosters::authorities(roster)?);
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
+            cosignatures,
             outgoing: outgoing.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
             clock: Arc::clone(&settings.clock),
@@ -173,6 +182,11 @@ impl Node {
             rosters: settings.rosters.clone(),
             identity: settings.identity,
             authorities,
+            cosigner: Cosigner::new(
+                settings.member.clone(),
+                settings.cosign_key,
+                Arc::clone(&settings.clock),
+            ),
             clock: settings.clock,
         };
         for origin in roster.members.keys().filter(|name| **name != settings.member) {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use almenara_proto::{
     batch::{BatchHeader, Disclosure, Rest, statement_id},
     indicator::{Indicator, Kind},
+    limits::BATCH_STATEMENTS,
     log::LogEntry,
     merkle::{self, Hash},
     name::MemberName,
@@ -20,7 +21,7 @@ use almenara_proto::{
 
 use crate::{
     clock::Clock,
-    heads::{Head, Heads},
+    heads::Heads,
     rosters::{SharedRosters, ThenAndNow},
     rot::Rotten,
     store::{LogId, Place, Store, StoreError, read::StoredEntry},
@@ -128,31 +129,45 @@ impl Outgoing {
         Self { store, heads, rosters, server, clock, headers: Arc::default(), rotten }
     }
 
-    /// Entries of a log from an index on, up to its signed size, with the proof that they lead to it.
+    /// Entries of a log from an index on, up to the size of a signed checkpoint, with the proof that they lead to it.
     ///
     /// # Errors
     /// As the store says.
-    pub async fn page(&self, head: &Head, from: u64, reader: &Reader) -> Result<wire::LogPage, StoreError> {
-        let entries = self.store.entries(head.log, from, head.signed_size, PAGE_ENTRIES).await?;
+    pub async fn page(
+        &self,
+        log: LogId,
+        from: u64,
+        size: u64,
+        reader: &Reader,
+    ) -> Result<wire::LogPage, StoreError> {
+        let entries = self.store.entries(log, from, size, PAGE_ENTRIES).await?;
+        let entries: Vec<Leaving> =
+            entries.into_iter().map(|entry| self.leaving(log, entry, reader)).collect();
         let mut frames = Vec::new();
-        let mut size = 0usize;
-        for entry in entries {
-            let disclosure = self.disclosure(head, &entry, reader).await?;
-            let bytes = entry.bytes.len().saturating_add(disclosure.as_ref().map_or(0, disclosure_bytes));
-            if !frames.is_empty() && size.saturating_add(bytes) > PAGE_BYTES {
-                break;
+        let mut length = 0usize;
+        'page: for run in runs(&entries) {
+            let mut held = self.held(log, run).await?;
+            for Leaving { entry, batch } in run {
+                let held = held.remove(&entry.index).unwrap_or_default();
+                let disclosure = match batch {
+                    Some(batch) => Some(self.disclosure(log, entry, batch, held, reader).await?),
+                    None => None,
+                };
+                let bytes = entry.bytes.len().saturating_add(disclosure.as_ref().map_or(0, disclosure_bytes));
+                if !frames.is_empty() && length.saturating_add(bytes) > PAGE_BYTES {
+                    break 'page;
+                }
+                length = length.saturating_add(bytes);
+                frames.push(wire::EntryFrame { entry: entry.bytes.clone(), disclosure });
             }
-            size = size.saturating_add(bytes);
-            frames.push(wire::EntryFrame { entry: entry.bytes, disclosure });
         }
         let to = from.saturating_add(frames.len() as u64);
-        let consistency = self.consistency(head, to).await?;
+        let consistency = self.consistency(log, to, size).await?;
         Ok(wire::LogPage { from, entries: frames, consistency })
     }
 
-    async fn consistency(&self, head: &Head, old: u64) -> Result<Vec<Bytes>, StoreError> {
-        let new = head.signed_size;
-        let mut tiles = self.store.tiles(head.log, tile::tiles_for_consistency(old, new)).await?;
+    async fn consistency(&self, log: LogId, old: u64, new: u64) -> Result<Vec<Bytes>, StoreError> {
+        let mut tiles = self.store.tiles(log, tile::tiles_for_consistency(old, new)).await?;
         // The log may have grown meanwhile: a tile then holds more hashes than it had at this size.
         for (id, hashes) in &mut tiles {
             hashes.truncate(usize::from(id.width(new)).saturating_mul(Hash::LEN));
@@ -162,33 +177,51 @@ impl Outgoing {
         Ok(proof.iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect())
     }
 
+    fn leaving(&self, log: LogId, entry: StoredEntry, reader: &Reader) -> Leaving {
+        let header = self.header(log, &entry).and_then(|(header, counts)| counts.then_some(header));
+        let batch = header
+            .map(|header| Batch { wanted: reader.filter.wants_publisher(header.publisher.as_str()), header });
+        Leaving { entry, batch }
+    }
+
+    /// The statements of a run that are here and may be wanted, read at once.
+    async fn held(
+        &self,
+        log: LogId,
+        run: &[Leaving],
+    ) -> Result<BTreeMap<u64, Vec<(u32, Bytes)>>, StoreError> {
+        let wanted =
+            || run.iter().filter(|leaving| leaving.statements() > 0).map(|leaving| leaving.entry.index);
+        match (wanted().next(), wanted().next_back()) {
+            (Some(first), Some(last)) => self.store.statements(log, first, last.saturating_add(1)).await,
+            _ => Ok(BTreeMap::new()),
+        }
+    }
+
     async fn disclosure(
         &self,
-        head: &Head,
+        log: LogId,
         entry: &StoredEntry,
+        Batch { header, wanted }: &Batch,
+        held: Vec<(u32, Bytes)>,
         reader: &Reader,
-    ) -> Result<Option<wire::Disclosure>, StoreError> {
-        let Some((header, counts)) = self.header(head.log, entry) else { return Ok(None) };
-        if !counts {
-            return Ok(None);
-        }
+    ) -> Result<wire::Disclosure, StoreError> {
         let count = header.count;
-        if !reader.filter.wants_publisher(header.publisher.as_str()) {
-            return Ok(Some(Disclosure::nothing().into_wire(count)));
+        if !wanted {
+            return Ok(Disclosure::nothing().into_wire(count));
         }
-        let held = self.store.statements(head.log, entry.index).await?;
-        let Some(leaves) = self.leaves(head, entry, &header, &held).await? else {
+        let Some(leaves) = self.leaves(log, entry, header, &held).await? else {
             // Whoever sent this entry kept back what proves a part of it, or it rotted here: others may have it.
             let nothing = Disclosure { not_here: vec![(0, count)], ..Disclosure::nothing() };
-            return Ok(Some(nothing.into_wire(count)));
+            return Ok(nothing.into_wire(count));
         };
         if let Some(open) = Open::stored(entry.open)
             && reader.filter.is_all()
         {
             let all = Released::open(held, &open).into_inner().into_iter().map(|(_, bytes)| bytes).collect();
-            return Ok(Some(Disclosure::whole(all).into_wire(count)));
+            return Ok(Disclosure::whole(all).into_wire(count));
         }
-        let rosters = self.then_and_now(&header, reader);
+        let rosters = self.then_and_now(header, reader);
         let clear: Vec<(u32, Bytes)> = held
             .iter()
             .filter_map(|(leaf, bytes)| {
@@ -204,7 +237,7 @@ impl Outgoing {
                 reader.filter.wants(&statement).then(|| passed.into_inner())
             })
             .collect();
-        Ok(Some(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count)))
+        Ok(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count))
     }
 
     fn then_and_now(&self, header: &BatchHeader, reader: &Reader) -> ThenAndNow {
@@ -219,10 +252,11 @@ impl Outgoing {
     ///
     /// # Errors
     /// As the store says.
-    pub async fn check(&self, head: &Head, entry: &StoredEntry) -> Result<(), StoreError> {
-        if let Some((header, true)) = self.header(head.log, entry) {
-            let held = self.store.statements(head.log, entry.index).await?;
-            self.leaves(head, entry, &header, &held).await?;
+    pub async fn check(&self, log: LogId, entry: &StoredEntry) -> Result<(), StoreError> {
+        if let Some((header, true)) = self.header(log, entry) {
+            let mut held = self.store.statements(log, entry.index, entry.index.saturating_add(1)).await?;
+            let held = held.remove(&entry.index).unwrap_or_default();
+            self.leaves(log, entry, &header, &held).await?;
         }
         Ok(())
     }
@@ -235,12 +269,12 @@ impl Outgoing {
     /// The hashes of all leaves of a batch: none when they are not known here, or when it has rotted.
     async fn leaves(
         &self,
-        head: &Head,
+        log: LogId,
         entry: &StoredEntry,
         header: &BatchHeader,
         held: &[(u32, Bytes)],
     ) -> Result<Option<Vec<Hash>>, StoreError> {
-        if self.rotten.holds(head.log, entry.index) {
+        if self.rotten.holds(log, entry.index) {
             return Ok(None);
         }
         let origin = header.origin_hash();
@@ -250,7 +284,7 @@ impl Outgoing {
         let hashes = if whole {
             Some(ids.iter().map(|(_, id)| *id).collect())
         } else {
-            self.store.leaf_hashes(head.log, entry.index).await?
+            self.store.leaf_hashes(log, entry.index).await?
         };
         let sound = match &hashes {
             Some(hashes) => {
@@ -258,10 +292,10 @@ impl Outgoing {
                     && (whole || ids.iter().all(|(leaf, id)| hashes.get(*leaf as usize) == Some(id)))
             }
             // Without hashes a batch was here whole, or its sender kept back what proves a part of it.
-            None => !entry.open && *head.prefix.member() != self.server,
+            None => !entry.open && header.member != self.server,
         };
         if !sound {
-            self.rotten.found(head, entry.index);
+            self.rotten.found(log, entry.index, &header.member);
         }
         Ok(hashes.filter(|_| sound))
     }
@@ -383,6 +417,40 @@ impl Outgoing {
     pub const fn rosters(&self) -> &SharedRosters {
         &self.rosters
     }
+}
+
+/// An entry on its way out.
+struct Leaving {
+    entry: StoredEntry,
+    /// Of a batch that counts.
+    batch: Option<Batch>,
+}
+
+struct Batch {
+    header: Arc<BatchHeader>,
+    /// Whether the reader asks for statements of its publisher.
+    wanted: bool,
+}
+
+impl Leaving {
+    /// How many statements may be read for it.
+    fn statements(&self) -> usize {
+        self.batch.as_ref().map_or(0, |batch| if batch.wanted { batch.header.count as usize } else { 0 })
+    }
+}
+
+/// Neighbours that together have no more statements than one full batch are read at once: small ones cost as much to
+/// ask for as to read.
+fn runs(entries: &[Leaving]) -> impl Iterator<Item = &[Leaving]> {
+    let mut statements = 0usize;
+    entries.chunk_by(move |before, next| {
+        statements = statements.saturating_add(before.statements());
+        let together = statements.saturating_add(next.statements()) <= BATCH_STATEMENTS;
+        if !together {
+            statements = 0;
+        }
+        together
+    })
 }
 
 /// Shows `clear`, and proves it by what the reader asked for.

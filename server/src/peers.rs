@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream::FuturesOrdered};
+use futures::{
+    StreamExt as _,
+    stream::{FuturesOrdered, FuturesUnordered},
+};
 use tokio_util::sync::CancellationToken;
 
 use almenara_client::{
     follow::{FollowError, Follower, Step},
     rpc::log_service_client::LogServiceClient,
+    store::is_settled,
     tls::{self, Clock, ConnectError, Identity, SharedAuthorities},
 };
 use almenara_proto::{
@@ -15,11 +19,13 @@ use almenara_proto::{
     checkpoint::{SignedCheckpoint, origin_of},
     limits::MESSAGE_BYTES,
     name::MemberName,
+    roster::Roster,
     wire,
 };
 
 use crate::{
-    heads::Heads,
+    cosign::Cosigner,
+    heads::{Heads, Settled},
     ingest::{Ingest, ReplicaPage, Stopping},
     rosters::SharedRosters,
 };
@@ -31,7 +37,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Pages handed to the sequencer and not committed yet: enough to fill its groups, bounded as each holds about
 /// a megabyte.
-const PAGES_AHEAD: usize = 24;
+const PAGES_AHEAD: usize = 12;
 
 /// What following needs.
 #[derive(Clone)]
@@ -48,6 +54,8 @@ pub struct Peers {
     pub authorities: SharedAuthorities,
     /// Unix seconds.
     pub clock: Clock,
+    /// Vouches to origins for what is held of their logs.
+    pub cosigner: Cosigner,
 }
 
 /// Why a stream ended.
@@ -120,12 +128,30 @@ impl Peers {
         let request = follower.request(wire::Filter::default(), true, accepted.roster.version, true);
         let mut frames = client.replicate(request).await.map_err(Box::new)?.into_inner();
         let mut committing = FuturesOrdered::new();
+        // At most one cosignature is on its way; the next one is for whatever is the newest checkpoint then.
+        let mut cosigning = FuturesUnordered::new();
+        let mut cosigned = 0;
         loop {
+            if cosigning.is_empty()
+                && let Some(head) = self.heads.get(origin).filter(|head| head.signed_size > cosigned)
+                && let Some(request) = self.cosigner.cosign(&head, &self.rosters.current().roster)
+            {
+                cosigned = request.size;
+                let mut client = client.clone();
+                cosigning.push(async move { client.cosign(request).await });
+            }
             let frame = tokio::select! {
                 biased;
                 Some(committed) = committing.next(), if !committing.is_empty() => {
                     let committed: Result<Result<(), String>, Stopping> = committed;
                     committed?.map_err(Ended::Replica)?;
+                    continue;
+                }
+                Some(answer) = cosigning.next(), if !cosigning.is_empty() => {
+                    // The next checkpoint brings the next try; a connection that broke ends the stream too.
+                    if let Err(status) = answer {
+                        tracing::warn!(%origin, size = cosigned, error = %status, "a cosignature was not taken");
+                    }
                     continue;
                 }
                 frame = frames.message(), if committing.len() < PAGES_AHEAD => frame.map_err(Box::new)?,
@@ -135,18 +161,47 @@ impl Peers {
             // Some milliseconds of hashing: off the threads that serve others.
             let stepped = tokio::task::spawn_blocking(move || {
                 let step = follower.step(frame, &accepted.roster);
-                let page = step.map(|step| match step {
-                    Step::Page(page) => Some(ReplicaPage::new(follower.prefix().clone(), page)),
-                    Step::Checkpoint { .. } => None,
-                });
-                (follower, page)
+                let step = step.map(|step| Taken::of(step, &follower, &accepted.roster));
+                (follower, step)
             });
-            let (back, page) =
+            let (back, taken) =
                 stepped.await.map_err(|_| Ended::Replica("a page could not be read".to_owned()))?;
             follower = back;
-            if let Some(page) = page.map_err(Box::new)? {
+            let Taken { page, settled } = taken.map_err(Box::new)?;
+            if let Some(page) = page {
                 let ingest = self.ingest.clone();
                 committing.push_back(async move { ingest.replicate(page).await });
+            }
+            if let Some(settled) = settled {
+                // Behind the pages that it covers: they are in the same queue.
+                while let Some(committed) = committing.next().await {
+                    committed?.map_err(Ended::Replica)?;
+                }
+                self.ingest.settle(origin.clone(), settled).await?;
+            }
+        }
+    }
+}
+
+/// What a frame brought.
+struct Taken {
+    page: Option<ReplicaPage>,
+    /// A note that agrees with what is held with this page, and has a quorum of cosignatures.
+    settled: Option<Settled>,
+}
+
+impl Taken {
+    fn of(step: Step, follower: &Follower, roster: &Roster) -> Self {
+        let prefix = follower.prefix();
+        let settled = |note: &SignedCheckpoint| {
+            let reached = note.checkpoint().size <= prefix.size();
+            (reached && is_settled(note, prefix.member(), roster)).then(|| Settled::new(note))
+        };
+        match step {
+            Step::Checkpoint(note) => Self { page: None, settled: settled(&note) },
+            Step::Page(page) => {
+                let settled = if page.caught_up { settled(&page.checkpoint) } else { None };
+                Self { page: Some(ReplicaPage::new(prefix.clone(), page)), settled }
             }
         }
     }

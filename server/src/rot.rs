@@ -30,7 +30,6 @@ use almenara_proto::{
 };
 
 use crate::{
-    heads::Head,
     ingest::{self, Stopping},
     outgoing::Outgoing,
     peers::Peers,
@@ -62,11 +61,11 @@ struct Found {
 
 impl Rotten {
     /// Keeps an entry back.
-    pub fn found(&self, head: &Head, entry: u64) {
+    pub fn found(&self, log: LogId, entry: u64, origin: &MemberName) {
         let mut entries = self.0.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.insert((head.log, entry)) {
+        if entries.insert((log, entry)) {
             tracing::error!(
-                origin = %head.prefix.member(),
+                %origin,
                 entry,
                 "what is stored is not what was signed: it is kept back and fetched again; check the disk"
             );
@@ -152,9 +151,9 @@ impl Mender {
                 let leaves = self.leaves(head.log, from, last, size).await?;
                 for entry in &entries {
                     if leaves.get(&entry.index) == Some(&merkle::leaf_hash(&entry.bytes)) {
-                        self.outgoing.check(&head, entry).await?;
+                        self.outgoing.check(head.log, entry).await?;
                     } else {
-                        self.rotten.found(&head, entry.index);
+                        self.rotten.found(head.log, entry.index, head.prefix.member());
                     }
                 }
                 from = last.saturating_add(1);
@@ -240,7 +239,8 @@ impl Mender {
         let signed = LogEntry::parse(&bytes).ok();
         if let Some(LogEntry::Batch(header)) = &signed {
             // What is sound of our own stays: others may have less than we.
-            let held = self.store.statements(log, index).await?;
+            let mut held = self.store.statements(log, index, index.saturating_add(1)).await?;
+            let held = held.remove(&index).unwrap_or_default();
             let origin = header.content.origin_hash();
             for (at, bytes) in held {
                 let sound = hashes.get(at as usize) == Some(&statement_id(&origin, &bytes));

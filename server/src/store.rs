@@ -84,8 +84,9 @@ impl StoreError {
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
 const WRITER_CACHE_KIB: u32 = 32 * 1024;
-/// SQLite pages held by each reader, in KiB. The readers and the writer stay well below a node's 256 MiB.
-const READER_CACHE_KIB: u32 = 16 * 1024;
+/// SQLite pages held by each reader, in KiB: the index of a million statements. The readers and the writer stay well
+/// below a node's 256 MiB.
+const READER_CACHE_KIB: u32 = 26 * 1024;
 /// Readers at once. More threads than that fight for two cores.
 const READERS: u32 = 3;
 
@@ -133,6 +134,13 @@ impl Store {
         Ok(store)
     }
 
+    /// The same store for the one who writes: it reads through the writer's connection too, so that what it looks at
+    /// is not cached a second time by the readers.
+    #[must_use]
+    pub(crate) fn for_writer(&self) -> Self {
+        Self { readers: self.writer.clone(), ..self.clone() }
+    }
+
     /// Writes SQLite's WAL back into the database and closes.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -144,18 +152,27 @@ impl Store {
         self.writer.close().await;
     }
 
-    /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`.
+    /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`, `{pairs}`
+    /// that of the pairs of numbers in it, as columns `a` and `b`.
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
-        AssertSqlSafe(match self.dialect {
-            Dialect::Sqlite => text.replace("{numbers}", "SELECT value AS v FROM json_each($1)"),
-            Dialect::Postgres => text
-                .replace("{numbers}", "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v"),
-        })
+        let (numbers, pairs) = match self.dialect {
+            Dialect::Sqlite => (
+                "SELECT value AS v FROM json_each($1)",
+                "SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each($1)",
+            ),
+            Dialect::Postgres => (
+                "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v",
+                "SELECT (v ->> 0)::bigint AS a, (v ->> 1)::bigint AS b FROM json_array_elements($1::json) AS v",
+            ),
+        };
+        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs))
     }
 }
 
 async fn pool(url: &str, dialect: Dialect, size: u32, cache_kib: u32) -> Result<Pool<Any>, StoreError> {
-    let options = AnyPoolOptions::new().max_connections(size).min_connections(1).after_connect(
+    let options = AnyPoolOptions::new().max_connections(size).min_connections(1);
+    // A connection to a file does not die while it rests; asking it each time costs as much as a small query.
+    let options = options.test_before_acquire(dialect == Dialect::Postgres).after_connect(
         move |connection: &mut AnyConnection, _| {
             Box::pin(async move {
                 if dialect == Dialect::Sqlite {
@@ -194,6 +211,20 @@ fn json_numbers(numbers: impl IntoIterator<Item = i64>) -> String {
             text.push(',');
         }
         text.push_str(&number.to_string());
+    }
+    text.push(']');
+    text
+}
+
+/// A JSON array of pairs of numbers, as the `{pairs}` of a statement.
+fn json_pairs(pairs: &[(i64, i64)]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(pairs.len().saturating_mul(40));
+    text.push('[');
+    for (at, (a, b)) in pairs.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{comma}[{a},{b}]");
     }
     text.push(']');
     text

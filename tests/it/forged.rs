@@ -124,12 +124,18 @@ async fn a_statement_that_does_not_parse_is_isolated_whatever_its_size() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_of_which_nothing_is_shown_is_isolated() -> Result<()> {
-    check(|desk| {
+async fn a_batch_of_which_nothing_is_shown_is_isolated_and_never_cosigned() -> Result<()> {
+    let cluster = check(|desk| {
         let hidden = batch(desk, 1, "hidden.example")?;
         Ok(vec![Forged { counts: false, statements: Vec::new(), ..shown(&hidden) }])
     })
     .await?;
+    // Nobody vouches for a count whose leaves were kept back, though every later entry is whole.
+    let name = &cluster.member(0)?.name;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(cluster.node(0)?.heads().get(name).context("its log")?.settled_size(), 0);
+    let replica = cluster.node(1)?.heads().get(name).context("the replica")?;
+    assert_eq!((replica.hollow, replica.prefix.size()), (Some(1), 3));
     Ok(())
 }
 

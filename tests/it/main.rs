@@ -6,6 +6,7 @@ mod audience;
 mod authority;
 mod canonical;
 mod convergence;
+mod cosigning;
 mod disputes;
 mod documents;
 mod flow;

@@ -218,6 +218,7 @@ impl Cluster {
             rosters: SharedRosters::new(self.roster.clone(), Vec::new()),
             store_url: format!("sqlite:{}", self.database(member).display()),
             log_key: home.log_key.clone(),
+            cosign_key: home.cosign_key.clone(),
             tombstone_key: [7; 32],
             identity: self.identity(member, Role::Node, "node-1")?,
             safeguards: self.setup.safeguards.clone(),

@@ -69,6 +69,8 @@ impl Cluster {
             size: prefix.size(),
             tree: prefix.tree().to_bytes(),
             checkpoint: Bytes::copy_from_slice(checkpoint.note()),
+            settled: Bytes::new(),
+            hollow: None,
             entries: new,
             tiles,
             keys: prefix.keys().collect(),

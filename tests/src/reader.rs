@@ -134,7 +134,7 @@ impl Cluster {
         for frame in frames {
             match follower.step(frame, &self.roster.roster)? {
                 Step::Page(page) => entries.extend(page.entries),
-                Step::Checkpoint { size: announced } => size = announced,
+                Step::Checkpoint(note) => size = size.max(note.checkpoint().size),
             }
         }
         anyhow::ensure!(entries.len() as u64 == size, "{} of {size} entries came", entries.len());

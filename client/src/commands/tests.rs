@@ -110,7 +110,7 @@ impl Desk {
                 replica.keep(page, &follower).expect("kept");
             }
         }
-        replica.mark_fresh(NOW, false);
+        replica.mark_fresh(NOW);
         replica.finish().expect("durable");
     }
 

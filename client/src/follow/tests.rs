@@ -129,7 +129,10 @@ fn a_live_stream_goes_on_with_the_next_checkpoint() {
     }
     // The same head again, for instance with more cosignatures, is no news and no error.
     let again = log.checkpoint(log.size());
-    assert_eq!(follower.step(again, &two()), Ok(Step::Checkpoint { size: log.size() }));
+    assert_eq!(
+        follower.step(again, &two()),
+        Ok(Step::Checkpoint(log.signed(log.size(), log.root(log.size()))))
+    );
 }
 
 fn disclosure_of(page: &mut wire::LogPage, entry: usize) -> &mut wire::Disclosure {
@@ -214,7 +217,7 @@ fn whatever_byte_of_the_wire_changes_nothing_unsigned_gets_in() {
                 let Some(frame) = decode(bytes) else { break };
                 let before = reader.clone();
                 match reader.step(frame, &two()) {
-                    Ok(Step::Checkpoint { .. }) => {}
+                    Ok(Step::Checkpoint(_)) => {}
                     Ok(Step::Page(page)) => {
                         let batches = page.entries.iter().filter_map(|entry| entry.batch.as_ref());
                         for leaf in batches.flat_map(|batch| &batch.leaves) {
@@ -412,11 +415,27 @@ fn a_head_behind_what_is_held_is_stale_and_accuses_nobody() {
 }
 
 #[test]
+fn a_note_of_a_place_just_passed_agrees_or_is_evidence() {
+    let log = TestLog::small(1);
+    let mut reader = follower(&log);
+    feed(&mut reader, vec![log.checkpoint(4), log.page(0, 2, 4), log.page(2, 4, 4)]).expect("an honest log");
+    let (passed, before) = (log.signed(2, log.root(2)), reader.clone());
+    assert_eq!(reader.step(note(&passed), &two()), Ok(Step::Checkpoint(passed)));
+    same(&before, &reader);
+    // No page ended at 3: whether it agrees is not known any more.
+    let error = reader.step(log.checkpoint(3), &two()).expect_err("not remembered");
+    assert!(matches!(error.fault, Fault::Stale { found: 3, held: 4 }), "{error}");
+    let error = reader.step(note(&log.signed(2, log.root(3))), &two()).expect_err("another tree");
+    assert!(error.evidence().is_some_and(Evidence::holds), "{error}");
+    same(&before, &reader);
+}
+
+#[test]
 fn an_enormous_size_hurts_nobody() {
     let log = TestLog::small(1);
     let far = log.signed(MAX_SIZE, leaf_hash(b"far"));
     let mut reader = follower(&log);
-    assert_eq!(reader.step(note(&far), &two()), Ok(Step::Checkpoint { size: MAX_SIZE }));
+    assert_eq!(reader.step(note(&far), &two()), Ok(Step::Checkpoint(far.clone())));
     let error = reader.step(log.page(0, 4, 4), &two()).expect_err("no proof to there");
     assert_eq!(error.accused(), Accused::Connection);
     feed(&mut reader, log.frames(0, 64)).expect("it goes on with a note that leads somewhere");

@@ -29,6 +29,7 @@ use almenara_proto::{
     merkle::{CompactRange, Hash, leaf_hash},
     name::MemberName,
     prefix::Prefix,
+    roster::Roster,
     wire,
 };
 
@@ -38,6 +39,7 @@ use super::{
     frame,
     run::{Cursor, Merge, Run, Writer},
     state::{Facts, RunOf, State},
+    view::is_settled,
 };
 use crate::follow::{Follower, VerifiedEntry, VerifiedPage};
 
@@ -317,12 +319,20 @@ impl Replica {
         self.last = follower.last().cloned();
     }
 
-    /// Remembers that nothing is missing at `now`, and whether the last checkpoint is settled.
-    pub fn mark_fresh(&mut self, now: u64, settled: bool) {
+    /// Remembers that nothing is missing at `now`.
+    pub fn mark_fresh(&mut self, now: u64) {
         self.state.fresh_at = self.state.fresh_at.max(now);
-        if let Some(last) = self.last.as_ref().filter(|_| settled) {
-            self.state.settled = last.note().to_vec();
+    }
+
+    /// Keeps a checkpoint that agrees with what is held, if it settles more than is settled already. It stays settled
+    /// when a cosigner leaves the roster. Whether it did.
+    pub fn settle(&mut self, note: &SignedCheckpoint, roster: &Roster) -> bool {
+        let more = self.settled().is_none_or(|held| held.checkpoint().size < note.checkpoint().size);
+        let settles = more && is_settled(note, &self.member, roster);
+        if settles {
+            self.state.settled = note.note().to_vec();
         }
+        settles
     }
 
     fn take(&mut self, entry: VerifiedEntry) {

@@ -30,7 +30,7 @@ fn pull(store: &mut Store, log: &TestLog, length: u64) {
             replica.keep(page, &follower).expect("kept");
         }
     }
-    replica.mark_fresh(NOW, false);
+    replica.mark_fresh(NOW);
 }
 
 fn fresh(folder: &Path) -> Store {

@@ -41,14 +41,7 @@ impl View {
                 .map(|(_, _, since_index)| *since_index);
             foreign.chain(replica.prefix().cut(&key)).min()
         };
-        let notes = [replica.settled(), replica.last().cloned()];
-        let settled = notes
-            .iter()
-            .flatten()
-            .filter(|note| is_settled(note, replica.member(), roster))
-            .map(|note| note.checkpoint().size)
-            .max()
-            .unwrap_or(0);
+        let settled = replica.settled().map_or(0, |note| note.checkpoint().size);
         Self {
             member: replica.member().clone(),
             jurisdiction: roster.jurisdiction(replica.member()),

@@ -54,6 +54,7 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         rosters: SharedRosters::new(first, later),
         store_url: config.store.as_str().to_owned(),
         log_key: keys.log,
+        cosign_key: keys.cosign,
         tombstone_key: keys.tombstone,
         identity: context.identity(config)?,
         safeguards: safeguards(config, &newest)?,

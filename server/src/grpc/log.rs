@@ -1,19 +1,27 @@
 //! `LogService`: one stream, three readers (PROTOCOL.md §10).
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
+use almenara_certs::Role;
+use almenara_client::follow::ENDS;
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use almenara_proto::{blame::Blame, name::MemberName, wire};
+use almenara_proto::{
+    blame::Blame,
+    name::MemberName,
+    wire::{self, replicate_frame::Frame},
+};
 
 use super::{Api, services::log_service_server::LogService};
 use crate::{
     error,
-    heads::Head,
+    heads::{Head, Settled},
     listener::HangUp,
     outgoing::{Filter, Outgoing, Reader},
+    store::LogId,
 };
 
 /// Frames made ahead of a reader: one on the wire, one being made. A reader that does not read costs no more, and
@@ -72,7 +80,11 @@ impl LogService for LogApi {
     ) -> Result<Response<wire::GetCheckpointResponse>, Status> {
         self.0.account(&request)?;
         let head = self.origin(&request.get_ref().origin)?.borrow().clone();
-        Ok(Response::new(wire::GetCheckpointResponse { checkpoint: head.checkpoint.clone() }))
+        let settled = head.settled.as_ref().map(|settled| settled.note.clone());
+        Ok(Response::new(wire::GetCheckpointResponse {
+            checkpoint: head.checkpoint.clone(),
+            settled: settled.unwrap_or_default(),
+        }))
     }
 
     async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Stream>, Status> {
@@ -102,23 +114,38 @@ impl LogService for LogApi {
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
+
+    async fn cosign(
+        &self,
+        request: Request<wire::CosignRequest>,
+    ) -> Result<Response<wire::CosignResponse>, Status> {
+        let account = self.0.account(&request)?;
+        let Api { node, cosignatures, ingest, outgoing, .. } = &self.0;
+        if account.id.role() != Role::Node || account.member == *node {
+            return Err(Status::permission_denied("the nodes of other members cosign, and nobody else"));
+        }
+        let roster = &outgoing.rosters().current().roster;
+        let settled = cosignatures
+            .take(&account.member, node, request.get_ref(), roster)
+            .map_err(|why| error::status(why.blame(), &why))?;
+        if let Some(note) = settled {
+            ingest.settle(node.clone(), Settled::new(&note)).await.map_err(Status::from)?;
+        }
+        Ok(Response::new(wire::CosignResponse {}))
+    }
 }
 
-/// Sends the checkpoint, the pages that lead to it, and so on for as long as the reader wants.
+/// Sends checkpoints, the pages that lead to them, and so on for as long as the reader wants.
 async fn send(
     outgoing: &Outgoing,
     mut watch: watch::Receiver<Arc<Head>>,
-    mut from: u64,
+    from: u64,
     live: bool,
     reader: &Reader,
     frames: &Frames,
 ) -> Result<(), Option<Status>> {
-    use wire::replicate_frame::Frame;
-    let send = async |frame| {
-        let frame = wire::ReplicateFrame { frame: Some(frame) };
-        frames.send(Ok(frame)).await.map_err(|Gone| None)
-    };
-    let mut announced = None;
+    let mut sending = Sending { outgoing, reader, frames, from, ends: VecDeque::new() };
+    let (mut announced, mut settled) = (Bytes::new(), 0);
     loop {
         let head = watch.borrow_and_update().clone();
         if head.checkpoint.is_empty() {
@@ -133,18 +160,26 @@ async fn send(
                  restored from a backup",
                 head.signed_size
             ))));
-        } else if announced.as_ref() != Some(&head.checkpoint) {
-            send(Frame::Checkpoint(head.checkpoint.clone())).await?;
-            while from < head.signed_size {
-                let page = outgoing.page(&head, from, reader).await.map_err(|error| Some(error.into()))?;
-                let length = page.entries.len() as u64;
-                if length == 0 {
-                    return Err(Some(Status::internal("an entry below the checkpoint is missing here")));
-                }
-                from = from.saturating_add(length);
-                send(Frame::Page(page)).await?;
+        } else {
+            // First up to what is settled, so that the reader sees those cosignatures with the tree that they are for.
+            if let Some(more) = &head.settled
+                && more.size > settled
+                && more.size > sending.from
+            {
+                sending.up_to(head.log, more.size, more.note.clone()).await?;
+                settled = more.size;
             }
-            announced = Some(head.checkpoint.clone());
+            if announced != head.checkpoint {
+                sending.up_to(head.log, head.signed_size, head.checkpoint.clone()).await?;
+                announced = head.checkpoint.clone();
+            }
+            if let Some(more) = &head.settled
+                && more.size > settled
+                && (sending.from == more.size || sending.ends.contains(&more.size))
+            {
+                sending.frame(Frame::Checkpoint(more.note.clone())).await?;
+                settled = more.size;
+            }
         }
         if !live {
             return Ok(());
@@ -153,5 +188,43 @@ async fn send(
             changed = watch.changed() => if changed.is_err() { return Ok(()) },
             () = frames.sender.closed() => return Ok(()),
         }
+    }
+}
+
+/// One stream on its way.
+struct Sending<'a> {
+    outgoing: &'a Outgoing,
+    reader: &'a Reader,
+    frames: &'a Frames,
+    /// The next entry.
+    from: u64,
+    /// Where its last pages ended: there the reader still knows the tree's root.
+    ends: VecDeque<u64>,
+}
+
+impl Sending<'_> {
+    async fn frame(&self, frame: Frame) -> Result<(), Option<Status>> {
+        let frame = wire::ReplicateFrame { frame: Some(frame) };
+        self.frames.send(Ok(frame)).await.map_err(|Gone| None)
+    }
+
+    /// A checkpoint, and the pages that lead to it.
+    async fn up_to(&mut self, log: LogId, size: u64, note: Bytes) -> Result<(), Option<Status>> {
+        self.frame(Frame::Checkpoint(note)).await?;
+        while self.from < size {
+            let page = self.outgoing.page(log, self.from, size, self.reader).await;
+            let page = page.map_err(|error| Some(error.into()))?;
+            let length = page.entries.len() as u64;
+            if length == 0 {
+                return Err(Some(Status::internal("an entry below the checkpoint is missing here")));
+            }
+            self.from = self.from.saturating_add(length);
+            if self.ends.len() >= ENDS {
+                self.ends.pop_front();
+            }
+            self.ends.push_back(self.from);
+            self.frame(Frame::Page(page)).await?;
+        }
+        Ok(())
     }
 }

@@ -107,12 +107,7 @@ impl LookupApi {
                 publisher: seen.header.publisher.as_str(),
                 jurisdiction: rosters.roster.jurisdiction(&seen.header.member),
                 statement: seen.statement.get(),
-                standing: Standing {
-                    withdrawn: withdrawn.contains(&seen.place),
-                    cut: !seen.counts || self.is_cut(seen),
-                    // Cosignatures come later: until then every entry is pending.
-                    pending: true,
-                },
+                standing: self.standing(seen, withdrawn),
             })
             .collect();
         let verdict = verdict::verdict(&evidence, policy, now);
@@ -145,12 +140,14 @@ impl LookupApi {
         }
     }
 
-    fn is_cut(&self, seen: &Seen) -> bool {
-        self.0
-            .outgoing
-            .heads()
-            .get(&seen.header.member)
-            .and_then(|head| head.prefix.cut(&seen.header.key))
-            .is_some_and(|cut| seen.place.entry() >= cut)
+    fn standing(&self, seen: &Seen, withdrawn: &HashSet<Place>) -> Standing {
+        let head = self.0.outgoing.heads().get(&seen.header.member);
+        let entry = seen.place.entry();
+        let cut = head.as_ref().and_then(|head| head.prefix.cut(&seen.header.key));
+        Standing {
+            withdrawn: withdrawn.contains(&seen.place),
+            cut: !seen.counts || cut.is_some_and(|cut| entry >= cut),
+            pending: head.is_none_or(|head| entry >= head.settled_size()),
+        }
     }
 }

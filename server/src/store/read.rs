@@ -7,14 +7,15 @@ use sqlx::{Row as _, any::AnyRow};
 
 use almenara_proto::{
     keys::PublicKey,
-    merkle::{CompactRange, Hash},
+    log::LogEntry,
+    merkle::{self, CompactRange, Hash},
     name::Publisher,
     prefix::KeptKey,
     tile::TileId,
 };
 
 use super::{
-    LogId, Place, Store, StoreError, json_numbers,
+    LogId, Place, Store, StoreError, json_numbers, json_pairs,
     write::{CHUNK, Revocation, Usage, decode_chunk, id_prefix, signed},
 };
 
@@ -31,6 +32,10 @@ pub struct StoredHead {
     pub tree: CompactRange,
     /// The newest signed note; empty when there is none.
     pub checkpoint: Bytes,
+    /// The largest note with a quorum of cosignatures; empty when there is none.
+    pub settled: Bytes,
+    /// The first entry of which leaf hashes are missing.
+    pub hollow: Option<u64>,
     /// All keys.
     pub keys: Vec<KeptKey>,
 }
@@ -46,6 +51,14 @@ pub struct StoredEntry {
     pub counts: bool,
     /// Whether every statement in it is TLP:CLEAR.
     pub open: bool,
+}
+
+impl StoredEntry {
+    /// SHA-256 of the signed body; of the whole when it is no entry that can be read.
+    #[must_use]
+    pub fn id(&self) -> Hash {
+        LogEntry::parse(&self.bytes).map_or_else(|_| merkle::sha256(&[&self.bytes]), |entry| entry.id())
+    }
 }
 
 fn unsigned(number: i64) -> u64 {
@@ -66,9 +79,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when a row makes no sense.
     pub async fn heads(&self) -> Result<Vec<StoredHead>, StoreError> {
-        let rows = sqlx::query("SELECT log, member, size, tree, checkpoint FROM logs ORDER BY log")
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT log, member, size, tree, checkpoint, settled, hollow FROM logs ORDER BY log")
+                .fetch_all(&self.readers)
+                .await?;
         let mut heads = Vec::new();
         for row in rows {
             let log: i64 = row.try_get(0)?;
@@ -79,6 +93,8 @@ impl Store {
                 tree: CompactRange::from_bytes(&row.try_get::<Vec<u8>, _>(3)?)
                     .map_err(|error| damaged("tree")(&error))?,
                 checkpoint: row.try_get::<Vec<u8>, _>(4)?.into(),
+                settled: row.try_get::<Vec<u8>, _>(5)?.into(),
+                hollow: optional(row.try_get(6)?),
                 keys: self.keys(log).await?,
             });
         }
@@ -183,24 +199,32 @@ impl Store {
         .collect()
     }
 
-    /// The statements of one entry that are here: leaf and bytes, ascending.
+    /// The statements of entries `[from, to)` that are here: by entry, then leaf and bytes, ascending.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn statements(&self, log: LogId, entry: u64) -> Result<Vec<(u32, Bytes)>, StoreError> {
-        let first = Place::new(log, entry, 0)?;
+    pub async fn statements(
+        &self,
+        log: LogId,
+        from: u64,
+        to: u64,
+    ) -> Result<BTreeMap<u64, Vec<(u32, Bytes)>>, StoreError> {
         let rows =
-            sqlx::query("SELECT place, bytes FROM payloads WHERE place >= $1 AND place <= $2 ORDER BY place")
-                .bind(first.number())
-                .bind(first.number() | 0xfff)
+            sqlx::query("SELECT place, bytes FROM payloads WHERE place >= $1 AND place < $2 ORDER BY place")
+                .bind(Place::new(log, from, 0)?.number())
+                .bind(Place::new(log, to, 0)?.number())
                 .fetch_all(&self.readers)
                 .await?;
-        let mut out = Vec::new();
+        let mut found: BTreeMap<u64, Vec<(u32, Bytes)>> = BTreeMap::new();
         for row in rows {
-            let leaf = Place::from_number(row.try_get(0)?).leaf();
-            out.extend(decode_chunk(row.try_get(1)?).into_iter().map(|(slot, bytes)| (leaf + slot, bytes)));
+            let first = Place::from_number(row.try_get(0)?);
+            let chunk = decode_chunk(row.try_get(1)?).into_iter();
+            found
+                .entry(first.entry())
+                .or_default()
+                .extend(chunk.map(|(slot, bytes)| (first.leaf() + slot, bytes)));
         }
-        Ok(out)
+        Ok(found)
     }
 
     /// Statements by place; those that are not here are left out.
@@ -208,9 +232,10 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn statements_at(&self, places: &[Place]) -> Result<BTreeMap<Place, Bytes>, StoreError> {
-        let chunk = |place: &Place| place.number() - i64::from(place.leaf() % CHUNK);
-        let mut chunks: Vec<i64> = places.iter().map(chunk).collect();
-        chunks.sort_unstable();
+        let mut wanted = places.to_vec();
+        wanted.sort_unstable();
+        let mut chunks: Vec<i64> =
+            wanted.iter().map(|place| place.number() - i64::from(place.leaf() % CHUNK)).collect();
         chunks.dedup();
         if chunks.is_empty() {
             return Ok(BTreeMap::new());
@@ -221,14 +246,17 @@ impl Store {
         for row in rows {
             let first: i64 = row.try_get(0)?;
             for (slot, bytes) in decode_chunk(row.try_get(1)?) {
-                found.insert(Place::from_number(first + i64::from(slot)), bytes);
+                let place = Place::from_number(first + i64::from(slot));
+                if wanted.binary_search(&place).is_ok() {
+                    found.insert(place, bytes);
+                }
             }
         }
-        Ok(places.iter().filter_map(|place| Some((*place, found.get(place)?.clone()))).collect())
+        Ok(found)
     }
 
-    /// Where indicators with these index keys stand: `(key, place)`, in no order. Two indicators may share a
-    /// key: the caller compares values.
+    /// Where indicators with these index keys, or entries with these first bytes of their ids, stand: `(key, place)`.
+    /// Two may share a key: the caller compares.
     ///
     /// # Errors
     /// As the database says.
@@ -238,7 +266,7 @@ impl Store {
         }
         // First what waits in memory: a row that is written meanwhile is then found in the table, or twice.
         let mut found = self.fresh.places(keys);
-        let text = self.sql("SELECT indicator, place FROM indicators WHERE indicator IN ({numbers})");
+        let text = self.sql("SELECT hash, place FROM hashes WHERE hash IN ({numbers})");
         let rows = sqlx::query(text)
             .bind(json_numbers(keys.iter().map(|key| key.cast_signed())))
             .fetch_all(&self.readers)
@@ -306,19 +334,14 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn find(&self, log: LogId, id: &Hash) -> Result<Option<u64>, StoreError> {
-        let rows =
-            sqlx::query("SELECT entry, bytes FROM entries WHERE id_prefix = $1 AND log = $2 ORDER BY entry")
-                .bind(id_prefix(id))
-                .bind(i64::from(log.0))
-                .fetch_all(&self.readers)
-                .await?;
-        for row in rows {
-            let bytes = Bytes::from(row.try_get::<Vec<u8>, _>(1)?);
-            if almenara_proto::log::LogEntry::parse(&bytes).is_ok_and(|entry| entry.id() == *id) {
-                return Ok(Some(unsigned(row.try_get(0)?)));
-            }
-        }
-        Ok(None)
+        let places = self.places(&[id_prefix(id).cast_unsigned()]).await?;
+        let wanted: Vec<(LogId, u64)> = places
+            .iter()
+            .filter(|(_, place)| place.log() == log && place.leaf() == 0)
+            .map(|(_, place)| (log, place.entry()))
+            .collect();
+        let found = self.entries_at(&wanted).await?;
+        Ok(found.into_iter().map(|(_, entry)| entry).filter(|entry| entry.id() == *id).map(|e| e.index).min())
     }
 
     /// Tiles by name; those that are not stored are left out.
@@ -330,18 +353,27 @@ impl Store {
         log: LogId,
         ids: impl IntoIterator<Item = TileId>,
     ) -> Result<BTreeMap<TileId, Vec<u8>>, StoreError> {
-        let mut tiles = BTreeMap::new();
-        for id in ids {
-            let hashes: Option<Vec<u8>> =
-                sqlx::query_scalar("SELECT hashes FROM tiles WHERE log = $1 AND level = $2 AND tile = $3")
-                    .bind(i64::from(log.0))
-                    .bind(i64::from(id.level))
-                    .bind(signed(id.index))
-                    .fetch_optional(&self.readers)
-                    .await?;
-            tiles.extend(hashes.map(|hashes| (id, hashes)));
+        let wanted: Vec<(i64, i64)> =
+            ids.into_iter().map(|id| (i64::from(id.level), signed(id.index))).collect();
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
         }
-        Ok(tiles)
+        let text = self.sql(
+            "SELECT tiles.level, tiles.tile, tiles.hashes FROM ({pairs}) AS wanted \
+             JOIN tiles ON tiles.log = $2 AND tiles.level = wanted.a AND tiles.tile = wanted.b",
+        );
+        sqlx::query(text)
+            .bind(json_pairs(&wanted))
+            .bind(i64::from(log.0))
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(|row| {
+                let level: i64 = row.try_get(0)?;
+                let level = u8::try_from(level).map_err(|error| damaged("tile")(&error))?;
+                Ok((TileId { level, index: unsigned(row.try_get(1)?) }, row.try_get(2)?))
+            })
+            .collect()
     }
 
     /// All leaf hashes of an entry that is not here whole.

@@ -5,10 +5,14 @@ use sqlx::{Any, AssertSqlSafe, Row as _, Transaction, any::AnyArguments, query::
 
 use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
 
-use super::{Dialect, LogId, Place, Store, StoreError, fresh::IndexRow};
+use super::{LogId, Place, Store, StoreError, fresh::IndexRow, json_pairs};
 
 /// Statements in one row of `payloads`. See the schema.
 pub const CHUNK: u32 = 16;
+
+/// Entries read at once when a start looks for what no index has yet: there are [`super::fresh::FLUSH`] statements at
+/// most, so mostly small entries.
+const RECALLED: usize = 256;
 
 /// What a group commit adds to one log.
 #[derive(Debug)]
@@ -23,6 +27,10 @@ pub struct Append {
     pub tree: Vec<u8>,
     /// The newest signed note of at most the new size; empty when there is none.
     pub checkpoint: Bytes,
+    /// The largest note with a quorum of cosignatures; empty when there is none.
+    pub settled: Bytes,
+    /// The first entry of which leaf hashes are missing.
+    pub hollow: Option<u64>,
     /// The new entries, in order.
     pub entries: Vec<NewEntry>,
     /// Every tile whose content changed.
@@ -109,7 +117,8 @@ impl Store {
                 let number = last.map_or(0, |last| last.saturating_add(1));
                 let tree = almenara_proto::merkle::CompactRange::new().to_bytes();
                 sqlx::query(
-                    "INSERT INTO logs (log, member, size, tree, indexed, checkpoint) VALUES ($1, $2, 0, $3, 0, $4)",
+                    "INSERT INTO logs (log, member, size, tree, indexed, checkpoint, settled, hollow) \
+                     VALUES ($1, $2, 0, $3, 0, $4, $4, -1)",
                 )
                 .bind(number)
                 .bind(member.to_owned())
@@ -161,22 +170,17 @@ impl Store {
         Ok(())
     }
 
-    /// Writes index rows, in key order; one parameter, as binding is what costs.
+    /// Writes rows of `hashes`, in key order; one parameter, as binding is what costs.
     async fn index(
         &self,
         transaction: &mut Transaction<'_, Any>,
         rows: &[IndexRow],
     ) -> Result<(), StoreError> {
-        let text = match self.dialect {
-            Dialect::Sqlite => {
-                "INSERT INTO indicators (indicator, place) SELECT value ->> 0, value ->> 1 FROM json_each($1) \
-                 WHERE true ON CONFLICT DO NOTHING"
-            }
-            Dialect::Postgres => {
-                "INSERT INTO indicators (indicator, place) SELECT (v ->> 0)::bigint, (v ->> 1)::bigint \
-                 FROM json_array_elements($1::json) AS v ON CONFLICT DO NOTHING"
-            }
-        };
+        // SQLite reads `ON` after a FROM as a join's without the WHERE.
+        let text = self.sql(
+            "INSERT INTO hashes (hash, place) SELECT a, b FROM ({pairs}) AS pairs WHERE true \
+             ON CONFLICT DO NOTHING",
+        );
         sqlx::query(text).bind(json_pairs(rows)).execute(&mut **transaction).await?;
         sqlx::query("UPDATE logs SET indexed = size").execute(&mut **transaction).await?;
         Ok(())
@@ -191,12 +195,20 @@ impl Store {
             let log: i64 = row.try_get(0)?;
             let log = LogId(u16::try_from(log).unwrap_or(u16::MAX));
             let (indexed, size): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-            for entry in indexed.cast_unsigned()..size.cast_unsigned() {
+            let (indexed, size) = (indexed.cast_unsigned(), size.cast_unsigned());
+            for from in (indexed..size).step_by(RECALLED) {
+                let to = from.saturating_add(RECALLED as u64).min(size);
                 let mut rows = Vec::new();
-                for (leaf, bytes) in self.statements(log, entry).await? {
-                    if let Ok(statement) = Statement::parse(&bytes) {
-                        let place = Place::new(log, entry, leaf)?;
-                        rows.push((statement.indicator.index_key().cast_signed(), place.number()));
+                for entry in self.entries(log, from, to, u32::MAX).await? {
+                    let place = Place::new(log, entry.index, 0)?;
+                    rows.push((id_prefix(&entry.id()), place.number()));
+                }
+                for (entry, statements) in self.statements(log, from, to).await? {
+                    for (leaf, bytes) in statements {
+                        if let Ok(statement) = Statement::parse(&bytes) {
+                            let place = Place::new(log, entry, leaf)?;
+                            rows.push((statement.indicator.index_key().cast_signed(), place.number()));
+                        }
                     }
                 }
                 self.fresh.keep(rows);
@@ -212,10 +224,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let log = i64::from(append.log.0);
         let moved =
-            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3 WHERE log = $4 AND size = $5")
+            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5 WHERE log = $6 AND size = $7")
                 .bind(signed(append.size))
                 .bind(append.tree.clone())
                 .bind(append.checkpoint.to_vec())
+                .bind(append.settled.to_vec())
+                .bind(optional(append.hollow))
                 .bind(log)
                 .bind(signed(append.old_size))
                 .execute(&mut **transaction)
@@ -225,15 +239,14 @@ impl Store {
         }
         insert(
             transaction,
-            "INSERT INTO entries (log, entry, id_prefix, counts, open, bytes) VALUES ",
-            6,
+            "INSERT INTO entries (log, entry, counts, open, bytes) VALUES ",
+            5,
             "",
             &append.entries,
             |query, entry| {
                 query
                     .bind(log)
                     .bind(signed(entry.index))
-                    .bind(id_prefix(&entry.id))
                     .bind(i64::from(entry.counts))
                     .bind(i64::from(entry.open))
                     .bind(entry.bytes.to_vec())
@@ -383,10 +396,11 @@ impl Store {
     }
 }
 
-/// Where the statements of an append stand, by indicator; void ones stand nowhere.
+/// Where entries stand, by id, and their statements, by indicator; void ones stand nowhere.
 fn index_rows(log: LogId, entries: &[NewEntry]) -> Result<Vec<IndexRow>, StoreError> {
     let mut rows = Vec::new();
     for entry in entries {
+        rows.push((id_prefix(&entry.id), Place::new(log, entry.index, 0)?.number()));
         for (leaf, _, key) in &entry.statements {
             if let Some(key) = key {
                 rows.push((key.cast_signed(), Place::new(log, entry.index, *leaf)?.number()));
@@ -448,19 +462,6 @@ pub(super) fn decode_chunk(bytes: Vec<u8>) -> Vec<(u32, Bytes)> {
         }
     }
     out
-}
-
-fn json_pairs(pairs: &[(i64, i64)]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(pairs.len().saturating_mul(40));
-    text.push('[');
-    for (at, (a, b)) in pairs.iter().enumerate() {
-        let comma = if at == 0 { "" } else { "," };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}[{a},{b}]");
-    }
-    text.push(']');
-    text
 }
 
 /// Inserts rows, many a statement. Blocks are powers of two, so that few texts are prepared whatever the number

@@ -258,6 +258,7 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
             rosters: SharedRosters::new(roster, Vec::new()),
             store_url: format!("sqlite:{}", directory.join(format!("{member}.db")).display()),
             log_key: key(member as u8 * 4 + 2),
+            cosign_key: key(member as u8 * 4 + 3),
             tombstone_key: [7; 32],
             identity: Identity::from_pem(&chain, &secret)?,
             safeguards: Safeguards::none(),

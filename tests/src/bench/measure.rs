@@ -48,6 +48,8 @@ pub struct Figures {
     pub lookup_p99_us: f64,
     /// Batches of one, 64 publishers at once, durable receipts.
     pub single_publish_per_s: f64,
+    /// The same while the second node follows, verifies and cosigns on the same cores.
+    pub single_publish_followed_per_s: f64,
     /// From publishing on A until a live reader of B has verified it.
     pub visible_p50_ms: f64,
     /// The same.
@@ -93,11 +95,7 @@ pub async fn run(total: u64, note: impl Fn(&str)) -> Result<Figures> {
     note("replicate");
     let begin = Instant::now();
     federation.start(1).await?;
-    let reader = federation.connect(1, Role::Auditor, "reader").await?;
-    let size = federation.size(&federation.connect(0, Role::Auditor, "reader").await?, 0).await?;
-    while federation.size(&reader, 0).await? < size {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    caught_up(&federation).await?;
     figures.replicate_per_s = total as f64 / begin.elapsed().as_secs_f64();
 
     figures.wal_peak_mib = federation.disk(0)?.1.max(federation.disk(1)?.1) as f64 / f64::from(1 << 20);
@@ -109,12 +107,27 @@ pub async fn run(total: u64, note: impl Fn(&str)) -> Result<Figures> {
     (figures.visible_p50_ms, figures.visible_p99_ms) = visible(&federation, total, now).await?;
 
     note("single publications");
-    figures.single_publish_per_s = singles(&federation, total, now).await?;
-    federation.note_rss()?;
+    federation.stop(1).await?;
+    figures.single_publish_per_s = singles(&federation, "alone", total * 3, now).await?;
+    federation.start(1).await?;
+    caught_up(&federation).await?;
+    figures.single_publish_followed_per_s =
+        singles(&federation, "followed", total * 3 + SINGLES, now).await?;
+    caught_up(&federation).await?;
     figures.server_rss_mib_max = federation.rss_mib_max;
     federation.stop(1).await?;
     federation.stop(0).await?;
     Ok(figures)
+}
+
+/// Until B holds all that A has.
+async fn caught_up(federation: &Federation) -> Result<()> {
+    let reader = federation.connect(1, Role::Auditor, "reader").await?;
+    let size = federation.size(&federation.connect(0, Role::Auditor, "reader").await?, 0).await?;
+    while federation.size(&reader, 0).await? < size {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 async fn grant(federation: &Federation, desk: &str) -> Result<Desk> {
@@ -161,17 +174,17 @@ async fn visible(federation: &Federation, total: u64, now: u64) -> Result<(f64, 
     Ok((percentile(&mut times, 0.5), percentile(&mut times, 0.99)))
 }
 
-async fn singles(federation: &Federation, total: u64, now: u64) -> Result<f64> {
+async fn singles(federation: &Federation, name: &str, from: u64, now: u64) -> Result<f64> {
     let mut desks = Vec::new();
     for n in 0..PUBLISHERS {
-        desks.push(grant(federation, &format!("single-{n}")).await?);
+        desks.push(grant(federation, &format!("{name}-{n}")).await?);
     }
     let each = SINGLES / PUBLISHERS;
     let begin = Instant::now();
     let publishing: Vec<_> = (0u64..)
         .zip(desks)
         .map(|(n, desk)| {
-            let first = total * 3 + n * each;
+            let first = from + n * each;
             tokio::spawn(async move { desk.publish_singles(first..first + each, now).await })
         })
         .collect();

@@ -48,19 +48,27 @@ impl Report {
             goal: format!("≤ {most}"),
             reached: of(&self.whole) <= most,
         };
+        let no_goal = |name, of: fn(&Figures) -> f64| Row {
+            name,
+            tenth: of(&self.tenth),
+            whole: of(&self.whole),
+            goal: "(no goal)".to_owned(),
+            reached: true,
+        };
         vec![
             at_least("publish_per_s", |f| f.publish_per_s, 4.0 * v, " (4 V)"),
             at_least("replicate_per_s", |f| f.replicate_per_s, 4.0 * v, " (4 V)"),
             at_least("pull_per_s", |f| f.pull_per_s, 8.0 * v, " (8 V)"),
             at_least("lookup_bulk_per_s", |f| f.lookup_bulk_per_s, 10.0 * v, " (10 V)"),
             at_least("lookup_bulk_all_hits_per_s", |f| f.lookup_bulk_all_hits_per_s, 3.0 * v, " (3 V)"),
-            at_most("lookup_p99_us", |f| f.lookup_p99_us, f64::INFINITY),
+            no_goal("lookup_p99_us", |f| f.lookup_p99_us),
             at_least("single_publish_per_s", |f| f.single_publish_per_s, 6_000.0, ""),
+            no_goal("single_publish_followed_per_s", |f| f.single_publish_followed_per_s),
             at_most("visible_p50_ms", |f| f.visible_p50_ms, 20.0),
             at_most("visible_p99_ms", |f| f.visible_p99_ms, 100.0),
             at_most("server_rss_mib_max", |f| f.server_rss_mib_max, 256.0),
             at_most("disk_bytes_per_statement", |f| f.disk_bytes_per_statement, 300.0),
-            at_most("wal_peak_mib", |f| f.wal_peak_mib, f64::INFINITY),
+            no_goal("wal_peak_mib", |f| f.wal_peak_mib),
         ]
     }
 
@@ -68,7 +76,7 @@ impl Report {
     #[must_use]
     pub fn table(&self) -> String {
         let mut out = format!(
-            "V = {:.0} Ed25519 verifications a second on one core; fdatasync p50 {:.2} ms\n{:<28}{:>14}{:>14}   goal\n",
+            "V = {:.0} Ed25519 verifications a second on one core; fdatasync p50 {:.2} ms\n{:<30}{:>14}{:>14}   goal\n",
             self.ed25519_verify_per_s,
             self.fdatasync_p50_ms,
             "statements",
@@ -78,7 +86,7 @@ impl Report {
         for row in self.rows() {
             let mark = if row.reached { "✓" } else { "✗" };
             out.push_str(&format!(
-                "{:<28}{:>14.1}{:>14.1} {mark} {}\n",
+                "{:<30}{:>14.1}{:>14.1} {mark} {}\n",
                 row.name, row.tenth, row.whole, row.goal
             ));
         }

@@ -6,6 +6,10 @@ use almenara_tests::bench::{federation, machine, measure, report::Report};
 use anyhow::Result;
 use clap::Parser;
 
+// That of the binaries.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Two nodes with mTLS and SQLite as processes of their own, and everything that a user waits for.
 #[derive(Parser)]
 struct Args {

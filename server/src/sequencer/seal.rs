@@ -1,0 +1,131 @@
+//! The tree over what was taken, its checkpoint, and the pages that continue the replicas of other logs.
+
+use bytes::Bytes;
+
+use almenara_client::store::is_settled;
+use almenara_proto::{checkpoint::SignedCheckpoint, log::LogEntry, name::MemberName, tile::edge_tiles};
+
+use super::{
+    Draft, Sequencer,
+    take::{Collected, spoken_of},
+};
+use crate::{
+    heads::Settled,
+    ingest::ReplicaPage,
+    store::{Place, StoreError, write::Append},
+};
+
+impl Sequencer {
+    /// Moves the edge, checks that tiles and tree agree, and signs (the own log only).
+    pub(super) fn seal(
+        &self,
+        draft: &mut Draft,
+        collected: Collected,
+        own: bool,
+    ) -> Result<Append, StoreError> {
+        let old_size = draft.edge.size();
+        let tiles = draft.edge.append(&collected.leaves);
+        draft.edge_tiles.extend(tiles.iter().cloned());
+        let keep = edge_tiles(draft.edge.size());
+        draft.edge_tiles.retain(|tile, _| keep.contains(tile));
+        let damaged = |why: &str| StoreError::Damaged { what: "tree", why: why.to_owned() };
+        if draft.edge.root() != draft.prefix.tree().root() || draft.edge.size() != draft.prefix.size() {
+            return Err(damaged("tiles and head lead to two roots; nothing was signed"));
+        }
+        if own {
+            let signed = SignedCheckpoint::sign(draft.prefix.checkpoint(), &self.own.log_key)
+                .map_err(|error| damaged(&error.to_string()))?;
+            // A quorum of none settles at once.
+            if is_settled(&signed, &self.own.member, &self.rosters.current().roster) {
+                draft.settled = Some(Settled::new(&signed));
+            }
+            draft.checkpoint = Some(signed);
+        }
+        let keys = draft.prefix.keys().filter(|kept| collected.keys.contains(&kept.key)).collect();
+        Ok(Append {
+            log: draft.log,
+            old_size,
+            size: draft.prefix.size(),
+            tree: draft.prefix.tree().to_bytes(),
+            checkpoint: draft.note(),
+            settled: draft.settled.as_ref().map_or_else(Bytes::new, |settled| settled.note.clone()),
+            hollow: draft.hollow,
+            entries: collected.entries,
+            tiles,
+            keys,
+            withdrawn: collected.withdrawn,
+            tombstones: collected.tombstones.into_values().collect(),
+            revocations: collected.revocations,
+        })
+    }
+
+    /// A page that continues a replica, which its follower verified.
+    pub(super) fn continue_replica(
+        &self,
+        page: ReplicaPage,
+        writes: &[(Draft, Append)],
+    ) -> Result<(Draft, Append), String> {
+        let member = page.prefix.member().clone();
+        // Two pages of one log in one group: the second continues the first.
+        let known =
+            writes.iter().rev().map(|(draft, _)| draft).find(|draft| *draft.prefix.member() == member);
+        let Some(known) = known.or_else(|| self.logs.get(&member)) else {
+            return Err(format!("this node holds no log of {member}"));
+        };
+        let from = page.entries.first().map_or(page.prefix.size(), |entry| entry.new.index);
+        if member == self.own.member || from != known.prefix.size() {
+            return Err(format!(
+                "the page starts at {from}, the replica of {member} ends at {}",
+                known.prefix.size()
+            ));
+        }
+        let mut draft = Draft { prefix: page.prefix, ..known.clone() };
+        let mut collected = Collected::default();
+        for entry in page.entries {
+            if entry.hollow {
+                draft.hollow = draft.hollow.or(Some(entry.new.index));
+            }
+            collected.leaves.push(entry.leaf);
+            collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
+            if let Some(counted) = &entry.counted {
+                collected.learn(&member, counted);
+            }
+            if let Some(LogEntry::Withdrawal(signed)) = &entry.counted {
+                // A leaf beyond any batch is none, and ends nothing: it must not stop what comes after it.
+                let places = signed.content.targets.iter();
+                let places = places.filter_map(|(target, leaf)| Place::new(draft.log, *target, *leaf).ok());
+                collected.withdrawn.extend(places.map(|place| (place, entry.new.index)));
+            }
+            collected.entries.push(entry.new);
+        }
+        if page.checkpoint.is_some() {
+            draft.checkpoint = page.checkpoint;
+        }
+        let append = self.seal(&mut draft, collected, false).map_err(|error| error.to_string())?;
+        Ok((draft, append))
+    }
+
+    /// A log of which more is settled than before, with what else is written of it.
+    pub(super) fn settle(
+        &self,
+        member: &MemberName,
+        settled: Settled,
+        writes: &mut Vec<(Draft, Append)>,
+    ) -> Result<(), StoreError> {
+        let more = |draft: &Draft| {
+            let held = draft.settled.as_ref().map_or(0, |held| held.size);
+            settled.size > held && settled.size <= draft.prefix.size()
+        };
+        if let Some((draft, append)) = writes.iter_mut().rfind(|(draft, _)| draft.prefix.member() == member) {
+            if more(draft) {
+                append.settled = settled.note.clone();
+                draft.settled = Some(settled);
+            }
+        } else if let Some(known) = self.logs.get(member).filter(|known| more(known)) {
+            let mut draft = Draft { settled: Some(settled), ..known.clone() };
+            let append = self.seal(&mut draft, Collected::default(), false)?;
+            writes.push((draft, append));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! What an item that passed adds to the log.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
+
+use almenara_proto::{
+    keys::PublicKey,
+    log::{KeyRevocation, LogEntry},
+    merkle::Hash,
+    name::MemberName,
+    prefix::CheckedEntry,
+    statement::Statement,
+};
+
+use super::{Draft, Sequencer, standing::Standing};
+use crate::{
+    ingest::Admitted,
+    store::{
+        Place, StoreError,
+        write::{NewEntry, Revocation, Tombstone, Usage},
+    },
+};
+
+/// What a group adds to one log so far.
+#[derive(Default)]
+pub(super) struct Collected {
+    pub(super) entries: Vec<NewEntry>,
+    pub(super) leaves: Vec<Hash>,
+    pub(super) keys: HashSet<PublicKey>,
+    pub(super) withdrawn: Vec<(Place, u64)>,
+    /// By tag: the latest counts, and PostgreSQL takes a row only once in a statement.
+    pub(super) tombstones: HashMap<[u8; 32], Tombstone>,
+    pub(super) revocations: Vec<Revocation>,
+}
+
+impl Collected {
+    /// Keeps a revocation of a key whose log is another one; of several the least.
+    pub(super) fn learn(&mut self, log: &MemberName, entry: &LogEntry) {
+        let LogEntry::KeyRevocation(signed) = entry else { return };
+        let KeyRevocation { member, key, since_index, .. } = &signed.content;
+        if member == log {
+            return;
+        }
+        let (member, since) = (member.to_string(), *since_index);
+        match self.revocations.iter_mut().find(|known| known.member == member && known.key == *key) {
+            Some(known) => known.since = since.min(known.since),
+            None => self.revocations.push(Revocation { member, key: *key, since }),
+        }
+    }
+}
+
+impl Sequencer {
+    /// Appends an item that passed, with its override before it.
+    pub(super) async fn take(
+        &self,
+        draft: &mut Draft,
+        collected: &mut Collected,
+        standing: &mut Standing,
+        item: Admitted,
+        today: u64,
+        usage: &mut Vec<Usage>,
+    ) -> Result<u64, StoreError> {
+        if let Some((with, bytes)) = item.with.clone() {
+            self.push(draft, collected, with, bytes, Vec::new(), false);
+        }
+        let index = draft.prefix.size();
+        match item.entry.entry() {
+            LogEntry::Batch(signed) => {
+                let publisher = signed.content.publisher.to_string();
+                let statements =
+                    self.used(&publisher, today, usage).saturating_add(u64::from(signed.content.count));
+                usage.retain(|usage| usage.publisher != publisher);
+                usage.push(Usage { publisher, day: today, statements });
+                standing.add(&signed.content.publisher.as_str().into(), index, &item);
+            }
+            LogEntry::Withdrawal(signed) => {
+                let id = signed.id();
+                let targets = signed.content.targets.clone();
+                self.withdraw(collected, standing, index, id, &targets).await?;
+            }
+            _ => {}
+        }
+        self.push(draft, collected, item.entry, item.bytes, item.statements, item.open);
+        Ok(index)
+    }
+
+    async fn withdraw(
+        &self,
+        collected: &mut Collected,
+        standing: &mut Standing,
+        index: u64,
+        withdrawal: Hash,
+        targets: &[(u64, u32)],
+    ) -> Result<(), StoreError> {
+        let places = targets
+            .iter()
+            .map(|(entry, leaf)| Place::new(self.own_log, *entry, *leaf))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut statements = self.store.statements_at(&places).await?;
+        for new in &collected.entries {
+            for (leaf, bytes, _) in &new.statements {
+                if targets.binary_search(&(new.index, *leaf)).is_ok() {
+                    statements.insert(Place::new(self.own_log, new.index, *leaf)?, bytes.clone());
+                }
+            }
+        }
+        for bytes in statements.values() {
+            if let Ok(statement) = Statement::parse(bytes)
+                && statement.report().is_some()
+            {
+                let tag = self.tag(&statement.indicator);
+                collected.tombstones.insert(tag, Tombstone { tag, entry: index, withdrawal });
+            }
+        }
+        standing.remove(targets);
+        collected.withdrawn.extend(places.into_iter().map(|place| (place, index)));
+        Ok(())
+    }
+
+    fn push(
+        &self,
+        draft: &mut Draft,
+        collected: &mut Collected,
+        entry: CheckedEntry,
+        bytes: Bytes,
+        statements: Vec<(u32, Bytes, Option<u64>)>,
+        open: bool,
+    ) {
+        let id = entry.entry().id();
+        let key = spoken_of(entry.entry());
+        let appended = draft.prefix.append_checked(&bytes, Ok(entry), &self.rosters.current().roster);
+        collected.leaves.push(appended.leaf);
+        collected.keys.extend(key);
+        if let Ok(entry) = &appended.outcome {
+            collected.learn(&self.own.member, entry);
+        }
+        collected.entries.push(NewEntry {
+            index: appended.index,
+            bytes,
+            id,
+            counts: appended.outcome.is_ok(),
+            open,
+            statements,
+            leaf_hashes: None,
+        });
+    }
+}
+
+/// The key whose life an entry changes.
+pub(super) fn spoken_of(entry: &LogEntry) -> Option<PublicKey> {
+    match entry {
+        LogEntry::Batch(signed) => Some(signed.content.key),
+        LogEntry::Withdrawal(signed) => Some(signed.content.key),
+        LogEntry::KeyGrant(signed) => Some(signed.content.key),
+        LogEntry::KeyRevocation(signed) => Some(signed.content.key),
+        LogEntry::Override(_) => None,
+    }
+}
