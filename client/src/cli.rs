@@ -14,6 +14,7 @@ use crate::{
     exit::{self, CliError, Exit},
     home::Home,
     output::{Manner, Output},
+    text::tame_lines,
 };
 
 /// Publish to, pull from and check a federation that exchanges signed scam indicators.
@@ -151,7 +152,7 @@ fn start(cli: Cli) -> Exit {
 pub fn report(program: &str, error: &CliError) -> Exit {
     let text = error.to_string();
     if !text.is_empty() {
-        eprintln!("{program}: {text}");
+        eprintln!("{program}: {}", tame_lines(&text, &[]));
     }
     error.exit()
 }

@@ -9,6 +9,7 @@ use crate::{
 mod desk;
 mod handling;
 mod held;
+mod history;
 mod list_args;
 mod lists;
 mod send;

@@ -19,13 +19,17 @@ use almenara_proto::{
     name::MemberName,
     prefix::{CheckedEntry, Prefix},
     release::Tlp,
-    statement::Claim,
+    statement::{Claim, Statement},
     wire::{self, RefusalCode},
 };
 
 use crate::{
-    heads::Settled, identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards,
-    store::write::NewEntry,
+    heads::Settled,
+    identity::Account,
+    personal,
+    rosters::SharedRosters,
+    safeguards::Safeguards,
+    store::{LogId, write::NewEntry},
 };
 
 /// Nothing of the item was kept; why, and what to do.
@@ -212,6 +216,8 @@ pub enum Job {
     Publish(Box<Admitted>, Room, oneshot::Sender<Outcome>),
     /// A page for a replica.
     Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
+    /// An entry of a log whose stored copy had rotted.
+    Mend(LogId, Box<NewEntry>, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
     Settle(MemberName, Settled),
     /// A new member has a log too.
@@ -336,6 +342,16 @@ impl Ingest {
     pub async fn replicate(&self, page: ReplicaPage) -> Result<Result<(), String>, Stopping> {
         let (reply, outcome) = oneshot::channel();
         self.jobs.send(Job::Replicate(Box::new(page), reply)).await.map_err(|_| Stopping)?;
+        outcome.await.map_err(|_| Stopping)
+    }
+
+    /// Takes an entry anew that stands in a log already and had rotted; it was proven to be the same.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner error is the store's.
+    pub async fn mend(&self, log: LogId, entry: NewEntry) -> Result<Result<(), String>, Stopping> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Mend(log, Box::new(entry), reply)).await.map_err(|_| Stopping)?;
         outcome.await.map_err(|_| Stopping)
     }
 }
@@ -485,6 +501,11 @@ pub(crate) fn statements(leaves: Vec<Leaf>) -> Vec<(u32, Bytes, Option<u64>)> {
         .collect()
 }
 
+/// The index key of a statement, if it is sound.
+pub(crate) fn index_key(bytes: &Bytes) -> Option<u64> {
+    Some(Statement::parse(bytes).ok()?.indicator.index_key())
+}
+
 fn check_override(
     signed: wire::Signed,
     header: &Signed<BatchHeader>,
@@ -600,7 +621,7 @@ mod tests {
         log::Body as _,
         name::Publisher,
         release::Release,
-        statement::{Category, Report, Ruleset, Statement},
+        statement::{Category, Report, Ruleset},
     };
 
     use super::*;

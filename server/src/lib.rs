@@ -18,6 +18,7 @@ pub mod heads;
 pub mod cosign;
 pub mod store;
 pub mod outgoing;
+pub mod rot;
 pub mod grpc;
 pub mod quota;
 pub mod peers;

@@ -26,6 +26,7 @@ use crate::{
     peers::Peers,
     quota::LookupQuota,
     rosters::SharedRosters,
+    rot::{Mender, Rotten},
     safeguards::Safeguards,
     sequencer::{Own, Sequencer, WAITING},
     store::{Store, StoreError},
@@ -141,23 +142,26 @@ impl Node {
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
         let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards));
+        let rotten = Rotten::default();
         let outgoing = Outgoing::new(
             store.clone(),
             heads.clone(),
             settings.rosters.clone(),
             settings.member.clone(),
             Arc::clone(&settings.clock),
+            rotten.clone(),
         );
         let authorities = SharedAuthorities::new(authorities(roster)?);
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
             cosignatures,
-            outgoing,
+            outgoing: outgoing.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
             clock: Arc::clone(&settings.clock),
             node: settings.member.clone(),
             shutdown: shutdown.clone(),
             consumers: settings.consumers,
+            unread: settings.limits.unread,
         })
         .await
         .map_err(|error| NodeError::Part(error.to_string()))?;
@@ -185,8 +189,15 @@ impl Node {
             ),
             clock: settings.clock,
         };
-        let members = Members { peers, own: settings.member.clone(), keys };
+        let members = Members { peers: peers.clone(), own: settings.member.clone(), keys };
         parts.spawn(members.run(shutdown.clone()));
+        let member = settings.member.clone();
+        let mender = Mender { peers, outgoing, store: store.clone(), rotten, member };
+        let (walk, mend) = (mender.clone().walk(shutdown.clone()), mender.mend(shutdown.clone()));
+        parts.spawn(async move {
+            tokio::join!(walk, mend);
+            Ok(())
+        });
         tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");
         Ok(Self { address, heads, rosters: settings.rosters, shutdown, parts, store })
     }

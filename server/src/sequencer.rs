@@ -244,6 +244,11 @@ impl Sequencer {
             match job {
                 Job::Publish(item, room, reply) => publications.push((*item, room, reply)),
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
+                Job::Mend(log, entry, reply) => match self.store.mend(log, *entry).await {
+                    Ok(()) => drop(reply.send(Ok(()))),
+                    Err(error) if error.is_survivable() => drop(reply.send(Err(error.to_string()))),
+                    Err(error) => return Err(error),
+                },
                 Job::Settle(member, settled) => settling.push((member, settled)),
                 Job::AddLog(member, reply) => {
                     self.store.add_log(member.as_str()).await?;
@@ -397,6 +402,7 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>, busy: bool) -> Option<Vec<Job>> 
 fn weight(job: &Job) -> usize {
     match job {
         Job::Settle(..) | Job::AddLog(..) => 0,
+        Job::Mend(_, entry, _) => entry.statements.len(),
         Job::Publish(item, ..) => item.statements.len(),
         Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
     }

@@ -74,6 +74,8 @@ pub struct Setup {
     pub consumers: BTreeMap<String, Jurisdiction>,
     /// Values that nobody reports by accident.
     pub safeguards: Safeguards,
+    /// Bounds on connections.
+    pub limits: Limits,
 }
 
 impl Default for Setup {
@@ -84,6 +86,7 @@ impl Default for Setup {
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
             safeguards: Safeguards::none(),
+            limits: Limits::default(),
         }
     }
 }
@@ -228,7 +231,7 @@ impl Cluster {
             lookups_per_minute: self.setup.lookups_per_minute,
             consumers: self.setup.consumers.clone(),
             clock: self.clock(),
-            limits: Limits::default(),
+            limits: self.setup.limits.clone(),
         })
     }
 

@@ -5,4 +5,5 @@ pub mod change;
 pub mod cluster;
 pub mod desk;
 pub mod forge;
+pub mod raw;
 pub mod reader;

@@ -40,6 +40,11 @@ fn check_refused(log: &TestLog, frames: Vec<wire::ReplicateFrame>, accused: Accu
     let error = feed(&mut follower, frames).expect_err(reason);
     let text = error.to_string();
     assert!(text.contains(reason), "`{text}` instead of `{reason}`");
+    assert!(text.contains(log.member().as_str()), "{text}");
+    let blamed =
+        if accused == Accused::Origin { "the origin is to blame" } else { "the connection is to blame" };
+    let advised = [blamed, "take the newest roster first", "the node lags"];
+    assert!(advised.iter().any(|advice| text.contains(advice)), "{text}");
     assert_eq!(error.accused(), accused, "{text}");
     assert_eq!(follower.prefix.size(), 0);
     assert_eq!(error.evidence().is_some(), accused == Accused::Origin);
@@ -130,30 +135,57 @@ fn a_live_stream_goes_on_with_the_next_checkpoint() {
     );
 }
 
+fn disclosure_of(page: &mut wire::LogPage, entry: usize) -> &mut wire::Disclosure {
+    page.entries[entry].disclosure.as_mut().expect("a batch")
+}
+
+/// A grant, and a batch of which one statement is shown and the others are leaf hashes.
+fn with_leaf_hashes() -> TestLog {
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    let batch = log.sealed("desk", (0..3).map(|n| report(n, "part.example")).collect());
+    log.push_batch(&batch, &[1], true);
+    log
+}
+
+/// What is sent of a page, kind by kind, and which part the refusal names.
+type Part<'a> = (&'a TestLog, u64, &'a dyn Fn(&mut wire::LogPage) -> &mut Bytes, &'a str);
+
 #[test]
-fn every_changed_byte_of_what_is_signed_or_hashed_is_refused() {
-    let log = TestLog::small(1);
-    let whole = log.frames(0, 64);
-    let sizes = |pick: &dyn Fn(&mut wire::LogPage) -> &mut Bytes| pick(page_of(&mut whole.clone()[1])).len();
+fn every_changed_byte_of_every_kind_is_refused_and_blames_the_connection() {
+    let (log, hashed) = (TestLog::small(1), with_leaf_hashes());
     let flip = |bytes: &mut Bytes, at: usize| {
         let mut changed = bytes.to_vec();
         changed[at] ^= 1 << (at % 8);
         *bytes = changed.into();
     };
+    let tree = "entries 0 to 3: consistency proof";
+    let parts: [Part<'_>; 10] = [
+        // Entries: a grant, two headers of batches and a withdrawal, each with its signature.
+        (&log, 64, &|page| &mut page.entries[0].entry, tree),
+        (&log, 64, &|page| &mut page.entries[1].entry, tree),
+        (&log, 64, &|page| &mut page.entries[2].entry, tree),
+        (&log, 64, &|page| &mut page.entries[3].entry, tree),
+        // Payloads.
+        (&log, 64, &|page| &mut disclosure_of(page, 1).statements[0], "entry 1: disclosure"),
+        (&log, 64, &|page| &mut disclosure_of(page, 3).statements[0], "entry 3: disclosure"),
+        (&log, 64, &|page| &mut disclosure_of(page, 3).statements[1], "entry 3: disclosure"),
+        // The proof of a part of a batch, or the hashes of the other leaves.
+        (&log, 64, &|page| &mut disclosure_of(page, 1).proof, "entry 1: disclosure"),
+        (&hashed, 64, &|page| &mut disclosure_of(page, 1).leaf_hashes, "entry 1: disclosure"),
+        // The proof from the page's end to the checkpoint.
+        (&log, 3, &|page| &mut page.consistency[0], "entries 0 to 2: consistency proof"),
+    ];
     let mut refused = 0;
-    let mut check = |pick: &dyn Fn(&mut wire::LogPage) -> &mut Bytes| {
-        for at in 0..sizes(pick) {
-            check_relay(&log, changed(&log, |page| flip(pick(page), at)), "the connection is to blame");
+    for (log, length, pick, named) in parts {
+        let whole = log.frames(0, length);
+        for at in 0..pick(page_of(&mut whole.clone()[1])).len() {
+            let mut frames = whole.clone();
+            flip(pick(page_of(&mut frames[1])), at);
+            check_relay(log, frames, named);
             refused += 1;
         }
-    };
-    for entry in 0..4 {
-        check(&|page| &mut page.entries[entry].entry);
     }
-    for (entry, statement) in [(1, 0), (3, 0), (3, 1)] {
-        check(&|page| &mut page.entries[entry].disclosure.as_mut().expect("a batch").statements[statement]);
-    }
-    check(&|page| &mut page.entries[1].disclosure.as_mut().expect("a batch").proof);
     let note = log.signed(4, log.root(4)).note().to_vec();
     for at in 0..note.len() {
         let mut note = Bytes::from(note.clone());

@@ -91,6 +91,33 @@ fn a_chain_never_silently_ends_earlier() {
 }
 
 #[test]
+fn every_changed_byte_of_a_roster_is_refused_and_named() {
+    let (_folder, rosters, pinned) = two();
+    for number in [1, 2] {
+        let path = file_of(&rosters.folder, number);
+        let good = std::fs::read(&path).expect("read");
+        let body = version(number, (number == 2).then_some(pinned), 9).body;
+        let start = good.windows(body.len()).position(|part| part == body).expect("verbatim");
+        let body = start..start + body.len();
+        for at in 0..good.len() {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1 << (at % 8);
+            std::fs::write(&path, bytes).expect("written");
+            let error = Rosters::open(&rosters.folder, pinned).expect_err("a changed byte");
+            let text = error.to_string();
+            assert!(text.contains(&path.display().to_string()), "byte {at}: {text}");
+            // Whoever gave us the file is to blame, never ourselves or the network.
+            assert!(matches!(error.blame(), Blame::Malformed | Blame::Misbehaved), "byte {at}: {text}");
+            if number == 1 && body.contains(&at) {
+                assert!(text.contains("was pinned"), "byte {at}: {text}");
+            }
+        }
+        std::fs::write(&path, good).expect("written");
+    }
+    assert_eq!(Rosters::open(&rosters.folder, pinned).expect("as it was").current().roster.version, 2);
+}
+
+#[test]
 fn nothing_but_the_next_version_is_accepted() {
     let (_folder, mut rosters, pinned) = two();
     let current = rosters.current().id;
