@@ -85,7 +85,7 @@ pub enum Verb {
     Grant(grant::Args),
     /// End a desk's key, signed by the member's root key (offline)
     Revoke(revoke::Args),
-    /// Make, sign, look at and check rosters (offline)
+    /// Make, sign, look at, check and submit rosters
     Roster(roster::Args),
     /// Read indicators from a list, CSV, STIX, MISP … into drafts (offline)
     Import(import::Args),

@@ -45,6 +45,12 @@ impl RosterFork {
         }
     }
 
+    /// The one with the lower id, and the other.
+    #[must_use]
+    pub const fn rosters(&self) -> [&SignedRoster; 2] {
+        [&self.first, &self.second]
+    }
+
     pub(super) fn from_wire(wire: wire::RosterFork) -> Result<Self, Void> {
         let (Some(first), Some(second)) = (wire.first, wire.second) else {
             return Err(Void::new("RosterFork", "two rosters are expected"));

@@ -118,7 +118,12 @@ impl RosterHistory {
         Ok(&self.current)
     }
 
-    fn check_reuse(&self, next: &Roster) -> Result<(), Reused> {
+    /// Whether a version takes up a name or a key that had its life; who signed it is another question, so whoever
+    /// proposes a version can ask before anybody has.
+    ///
+    /// # Errors
+    /// [`Reused`], the first one.
+    pub fn check_reuse(&self, next: &Roster) -> Result<(), Reused> {
         let now = self.current.roster.version;
         for member in next.members.values() {
             if let Some(&last) = self.names.get(&member.name).filter(|last| **last < now) {
