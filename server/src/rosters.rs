@@ -77,7 +77,7 @@ impl SharedRosters {
     /// # Errors
     /// [`RostersError`]: it does not follow, or too few signed it. After a rival of a version that is held, only what
     /// everybody may see flows, until an operator has decided (PROTOCOL.md §7).
-    pub fn accept(&self, offered: SignedRoster) -> Result<u64, RostersError> {
+    pub fn accept(&self, offered: SignedRoster) -> Result<u64, Box<RostersError>> {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let accepted = match kept.accept(offered) {
             Ok(accepted) => accepted.clone(),
@@ -86,7 +86,7 @@ impl SharedRosters {
                     self.0.rivals.store(true, Ordering::Release);
                     tracing::error!(%error, "nothing restricted leaves this node any more");
                 }
-                return Err(error);
+                return Err(Box::new(error));
             }
         };
         let version = accepted.roster.version;

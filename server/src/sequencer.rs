@@ -43,9 +43,9 @@ use crate::{
 
 use take::Collected;
 
-/// Statements of one transaction: 4 full batches. Larger ones spread the index's inserts over the same pages, for some
+/// Statements of one transaction: 8 full batches. Larger ones spread the index's inserts over the same pages, for some
 /// per cent, and hold as much more memory.
-const GROUP_STATEMENTS: usize = 16_384;
+const GROUP_STATEMENTS: usize = 32_768;
 /// Items of one transaction, for groups of single statements.
 const GROUP_ITEMS: usize = 1_024;
 /// How long a group waits for more items of writers that keep coming: two turns of a timer of one millisecond. It costs

@@ -100,7 +100,7 @@ fn check_keeps(roster: &Roster, tlp: &str, copies: u32, required: &[(&str, Keepi
 
 #[test]
 fn without_a_number_of_copies_every_member_that_may_see_it_keeps_it() {
-    use Keeping::{Fetch, Keep, Nothing};
+    use Keeping::{Keep, Nothing};
     let roster = roster(&SEVEN);
     for tlp in ["CLEAR", "GREEN", "AMBER", "AMBER+STRICT"] {
         check_keeps(

@@ -42,12 +42,14 @@ impl RosterService for RosterApi {
         let offered = SignedRoster::from_wire(offered).map_err(|void| malformed(&void))?;
         let (rosters, id) = (self.0.outgoing.rosters().clone(), offered.id());
         // It is verified and synced to the disk.
-        let accepted = tokio::task::spawn_blocking(move || rosters.accept(offered)).await;
+        let accept =
+            move || rosters.accept(offered).map_err(|refused| (refused.blame(), refused.to_string()));
+        let accepted = tokio::task::spawn_blocking(accept).await;
         match accepted.map_err(|_| Status::internal("the roster could not be read"))? {
             Ok(version) => Ok(Response::new(wire::SubmitRosterResponse { version })),
-            Err(refused) => {
+            Err((blame, refused)) => {
                 tracing::warn!(caller = %account.id, %id, error = %refused, "an offered roster is not accepted");
-                Err(error::status(refused.blame(), &refused))
+                Err(error::status(blame, &refused))
             }
         }
     }
