@@ -127,8 +127,7 @@ impl RosterView {
             quorum: roster.quorum,
             forkable: names(&mut roster.forkable()),
             unsettleable: names(&mut roster.unsettleable()),
-            changes: before
-                .map(|before| changes(before, &roster).iter().map(|change| ChangeView::of(change)).collect()),
+            changes: before.map(|before| changes(before, &roster).iter().map(ChangeView::of).collect()),
             ballots: before.into_iter().chain(counted).map(|roster| Ballot::count(roster, signed)).collect(),
             members: roster.members.values().map(|member| MemberView::of(member, &signers)).collect(),
             groups: roster

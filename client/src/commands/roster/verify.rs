@@ -14,7 +14,7 @@ use crate::{
     exit::{CliError, Outcome},
     output::Style,
     roster_view::RosterView,
-    rosters::{self, RostersError},
+    rosters::{self, Rosters, RostersError},
     text::plural,
 };
 
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let mut last = None;
     for path in &args.files {
         let (signed, place) = (rosters::read(path)?, path.display().to_string());
-        let verified = walk.step(signed, &place)?;
+        let verified = walk.step(&signed, &place)?;
         let good = verified.good;
         last = Some(verified);
         if !good {
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
 enum Walk {
     Pinned(Hash),
     /// With the accepted versions of the own home, if it is followed from there.
-    After(Box<RosterHistory>, Option<rosters::Rosters>),
+    After(Box<RosterHistory>, Option<Box<Rosters>>),
 }
 
 impl Walk {
@@ -88,20 +88,20 @@ impl Walk {
             Some(pin) => Ok(Self::Pinned(pin)),
             None => {
                 let chain = context.rosters()?;
-                Ok(Self::After(Box::new(chain.history().clone()), Some(chain)))
+                Ok(Self::After(Box::new(chain.history().clone()), Some(Box::new(chain))))
             }
         }
     }
 
-    fn step(&mut self, signed: SignedRoster, place: &str) -> Result<Verified, CliError> {
+    fn step(&mut self, signed: &SignedRoster, place: &str) -> Result<Verified, CliError> {
         let refused = |reason| RostersError::Refused { place: place.to_owned(), reason };
         match self {
             Self::Pinned(pin) => match signed.clone().accept_first(pin) {
                 Ok(first) => {
                     *self = Self::After(Box::new(RosterHistory::begin(first)), None);
-                    Verified::of(&signed, None)
+                    Verified::of(signed, None)
                 }
-                Err(RosterError::Unsigned(_)) => Verified::of(&signed, None),
+                Err(RosterError::Unsigned(_)) => Verified::of(signed, None),
                 Err(reason) => Err(refused(reason).into()),
             },
             Self::After(history, held) => {
@@ -119,7 +119,7 @@ impl Walk {
                 }
                 let before = history.current().roster.clone();
                 match history.accept(signed.clone()) {
-                    Ok(_) | Err(RosterError::NoMajority { .. }) => Verified::of(&signed, Some(&before)),
+                    Ok(_) | Err(RosterError::NoMajority { .. }) => Verified::of(signed, Some(&before)),
                     Err(reason) => Err(refused(reason).into()),
                 }
             }
