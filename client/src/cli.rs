@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        self, completions, dispute, export, grant, import, keygen, lookup, publish, pull, revoke, roster,
-        show, sight, sign, status, submit, watch, withdraw,
+        self, completions, dispute, evidence, export, grant, import, keygen, lookup, publish, pull, revoke,
+        roster, show, sight, sign, status, submit, watch, withdraw,
     },
     config::Environment,
     context::Context,
@@ -113,6 +113,8 @@ pub enum Verb {
     Show(show::Args),
     /// Show logs, sizes, ages and trouble of the local store
     Status(status::Args),
+    /// Check and list proof that somebody signed two histories (offline)
+    Evidence(evidence::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }

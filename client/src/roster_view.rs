@@ -211,7 +211,7 @@ impl RosterView {
     }
 
     fn print_changes(&self, changes: &[ChangeView], output: &Output) -> Result<(), CliError> {
-        output.say(format_args!("It changes of version {}:", self.version.saturating_sub(1)))?;
+        output.say(format_args!("Changes since version {}:", self.version.saturating_sub(1)))?;
         if changes.is_empty() {
             output.say("  nothing")?;
         }

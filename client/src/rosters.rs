@@ -214,17 +214,29 @@ impl Rosters {
         (self.first, self.later)
     }
 
-    /// Whether a rival of an accepted version is kept: an operator who has decided takes the file away.
+    /// Whether a rival of an accepted version is kept as evidence: an operator who has decided takes the file away.
     ///
     /// # Errors
     /// [`RostersError::File`].
     pub fn has_evidence(&self) -> Result<bool, RostersError> {
-        let folder = self.folder.join("evidence");
-        match std::fs::read_dir(&folder) {
-            Ok(mut listed) => Ok(listed.next().is_some()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(RostersError::File { path: folder, error }),
+        let folder = self.evidence();
+        let unreadable = |error| RostersError::File { path: folder.clone(), error };
+        let listed = match std::fs::read_dir(&folder) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(unreadable(error)),
+        };
+        for file in listed {
+            if file.map_err(unreadable)?.file_name().to_string_lossy().starts_with("roster-") {
+                return Ok(true);
+            }
         }
+        Ok(false)
+    }
+
+    /// Beside the chain, with the evidence against logs.
+    fn evidence(&self) -> PathBuf {
+        self.folder.with_file_name("evidence")
     }
 
     /// Accepts the next version, durably; a version that is held already changes nothing.
@@ -275,7 +287,7 @@ impl Rosters {
         let fork = RosterFork::new(held.signed.clone(), offered.clone());
         let signed_both = &held.signed.signers(&before.roster) & &offered.signers(&before.roster);
         let signed_both = signed_both.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let folder = self.folder.with_file_name("evidence");
+        let folder = self.evidence();
         let evidence = folder.join(format!("roster-{version}-{id}.evidence"));
         let written = files::create_private_folder(&folder)
             .and_then(|()| files::replace_file(&evidence, &Evidence::Roster(fork).encode()));

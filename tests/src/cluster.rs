@@ -202,7 +202,7 @@ impl Cluster {
 
     /// The chain that a member's node holds, with all versions that were made so far.
     fn rosters(&self, member: usize) -> Result<SharedRosters> {
-        let folder = self.dir.path().join(format!("rosters{member}"));
+        let folder = self.dir.path().join(format!("home{member}/rosters"));
         let first = self.chain.first().context("a chain")?;
         let mut chain = Rosters::begin(folder, first.signed.clone(), first.id)?;
         for next in self.chain.iter().skip(1) {

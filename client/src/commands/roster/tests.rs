@@ -287,7 +287,7 @@ fn every_change_is_told_and_nothing_else_is() {
     let desk = Desk::accepted(&["TH", "NL", "US"]);
     desk.change("m1.entry", "m1n.entry", |member| member.grpc = "new.example:7443".into());
     let check = |flags: &str, changes: &[&str]| {
-        let text = desk.check(&format!("roster propose --dry-run {flags}"), "", 0, "It changes of version 1");
+        let text = desk.check(&format!("roster propose --dry-run {flags}"), "", 0, "Changes since version 1");
         let told: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  - ")).collect();
         let told = |change: &&&str| told.iter().any(|line| line.contains(**change));
         assert!(changes.iter().all(|change| told(&change)), "{flags}: {text}");
@@ -388,7 +388,7 @@ fn nobody_signs_blindly_or_two_futures() {
         "roster sign @v2.roster --key @m0.pem --yes --after @v1.roster",
         "",
         0,
-        "It changes of version 1",
+        "Changes since version 1",
     );
     bare.check("roster show @v2.roster", "", 0, "the version before is not at hand");
 

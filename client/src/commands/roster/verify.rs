@@ -14,7 +14,7 @@ use crate::{
     exit::{CliError, Outcome},
     output::Style,
     roster_view::RosterView,
-    rosters::{self, RostersError},
+    rosters::{self, Rosters, RostersError},
     text::plural,
 };
 
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
 enum Walk {
     Pinned(Hash),
     /// With the accepted versions of the own home, if it is followed from there.
-    After(Box<RosterHistory>, Option<Box<rosters::Rosters>>),
+    After(Box<RosterHistory>, Option<Box<Rosters>>),
 }
 
 impl Walk {
