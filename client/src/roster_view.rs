@@ -1,12 +1,16 @@
 //! A roster in plain words: who belongs, who signed, what the votes add up to, and which promise does not hold.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use almenara_proto::{
     blame::Void,
     merkle::Hash,
-    name::MemberName,
+    name::{Jurisdiction, MemberName},
     roster::{Member, Roster, SignedRoster},
+    verdict::Policy,
     wire::OrganisationType,
 };
 use serde::Serialize;
@@ -32,7 +36,7 @@ pub struct RosterView {
     pub expires_at: u64,
     /// Cosignatures of distinct other jurisdictions that settle an entry.
     pub quorum: u32,
-    /// Whether the quorum is more than half of the other jurisdictions, so that two histories cannot both settle.
+    /// Whether two histories of a log cannot both settle unless some member cosigned both.
     pub forks_prevented: bool,
     /// All members, in the order of their names.
     pub members: Vec<MemberView>,
@@ -83,7 +87,6 @@ impl RosterView {
         let roster = Roster::parse(&signed.body)?;
         let signers = signed.signers(&roster);
         let jurisdictions: Vec<String> = roster.jurisdictions().iter().map(ToString::to_string).collect();
-        let others = jurisdictions.len().saturating_sub(1);
         Ok(Self {
             federation: roster.federation.clone(),
             version: roster.version,
@@ -91,7 +94,7 @@ impl RosterView {
             previous: roster.previous.as_ref().map(Hash::to_string),
             expires_at: roster.expires_at,
             quorum: roster.quorum,
-            forks_prevented: others > 0 && roster.quorum as usize * 2 > others,
+            forks_prevented: forks_prevented(&roster),
             members: roster.members.values().map(|member| MemberView::of(member, &signers)).collect(),
             groups: roster
                 .groups
@@ -155,9 +158,12 @@ impl RosterView {
         let cosigners = plural(self.quorum as usize, "other jurisdiction", "other jurisdictions");
         match (self.quorum, self.forks_prevented) {
             (0, _) => "0: every entry counts as settled at once, cosigned by nobody".to_owned(),
-            (_, true) => format!("{cosigners} must cosign: two histories of one log are prevented"),
+            (_, true) => format!(
+                "{cosigners} must cosign: two histories of one log are prevented, unless a member cosigns both"
+            ),
             (_, false) => format!(
-                "{cosigners} must cosign, which is no majority: two histories of one log are detectable, not prevented"
+                "{cosigners} must cosign, and other members can make up as many for another history: two histories \
+                 of one log are detectable, not prevented"
             ),
         }
     }
@@ -174,6 +180,48 @@ impl RosterView {
             warnings.push("It has expired: nothing restricted is released and no report is taken until a new version is signed.".to_owned());
         }
         warnings
+    }
+}
+
+/// Whether two histories of a log, whoever's it is, cannot both settle unless some member cosigned both. A jurisdiction
+/// with several members can stand behind both, by one honest member each; one with a single member cannot.
+fn forks_prevented(roster: &Roster) -> bool {
+    let mut members: BTreeMap<Jurisdiction, u64> = BTreeMap::new();
+    for member in roster.members.values() {
+        *members.entry(member.jurisdiction).or_default() += 1;
+    }
+    let behind = |own: &Jurisdiction| {
+        let others = members.iter().filter(|(other, _)| *other != own);
+        others.map(|(_, count)| (*count).min(2)).sum::<u64>()
+    };
+    members.len() > 1 && members.keys().all(|own| u64::from(roster.quorum) * 2 > behind(own))
+}
+
+/// What pending entries wait for, and what that means under a policy: "for cosignatures of 1 other jurisdiction, not
+/// counted until then".
+#[derive(Clone, Copy, Debug)]
+pub struct Awaited {
+    quorum: u32,
+    counts: bool,
+}
+
+impl Awaited {
+    /// Under this roster and policy.
+    #[must_use]
+    pub const fn of(roster: &Roster, policy: &Policy) -> Self {
+        Self { quorum: roster.quorum, counts: policy.pending_allowed }
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let others = plural(self.quorum as usize, "other jurisdiction", "other jurisdictions");
+        let until = if self.counts {
+            "counted nevertheless (policy.pending_allowed)"
+        } else {
+            "not counted until then"
+        };
+        write!(f, "for cosignatures of {others}, {until}")
     }
 }
 

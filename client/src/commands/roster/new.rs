@@ -126,7 +126,7 @@ fn read_entry(path: &Path) -> Result<Member, CliError> {
 }
 
 /// More than half of the jurisdictions other than a log's own: then two histories of a log cannot both settle
-/// without an honest cosigner seeing both.
+/// without some jurisdiction behind both. Where it has several members, each may have seen one: the view says so.
 fn quorum(wanted: Option<u32>, jurisdictions: usize) -> Result<u32, CliError> {
     let others = u32::try_from(jurisdictions.saturating_sub(1)).unwrap_or(u32::MAX);
     match wanted {
