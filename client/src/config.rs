@@ -179,7 +179,7 @@ fn read_policy(mut section: Section) -> Result<Policy, SettingsError> {
         minimum_score: section.optional("minimum_score", percent)?.unwrap_or(1),
         minimum_corroboration: section.optional("minimum_corroboration", integer)?.unwrap_or(0),
         ignored: section.optional("ignored", ignored)?.unwrap_or_default(),
-        pending_allowed: section.optional("pending_allowed", flag)?.unwrap_or(true),
+        pending_allowed: section.optional("pending_allowed", flag)?.unwrap_or(false),
     };
     section.finish()?;
     Ok(policy)
@@ -251,7 +251,7 @@ mod tests {
         let config = read(&top()).expect("a configuration");
         assert_eq!(config.tls.certificate, Path::new("/home/tls/cert.pem"));
         assert_eq!(config.roster.to_string(), HASH);
-        assert!(config.policy.pending_allowed && config.policy.minimum_score == 1);
+        assert!(!config.policy.pending_allowed && config.policy.minimum_score == 1);
         assert!(config.publisher.is_none());
     }
 

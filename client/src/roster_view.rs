@@ -1,6 +1,7 @@
 //! A roster in plain words: who belongs, what it changes, who signed, what the votes add up to, and which promise
 //! does not hold.
 
+mod awaited;
 mod quorum;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,8 @@ use almenara_proto::{
     wire::OrganisationType,
 };
 use serde::Serialize;
+
+pub use awaited::Awaited;
 
 use crate::{
     ballot::Ballot,

@@ -34,9 +34,9 @@ use almenara_proto::{indicator::Indicator, name::MemberName, roster::Roster, ver
 
 pub use error::StoreError;
 pub use judge::{Judged, Piece, Verdicts};
-pub use replica::{KeptEntry, Replica};
+pub use replica::{KeptEntry, Proof, Replica};
 pub use state::Counts;
-pub use view::is_settled;
+pub use view::{Cosigner, cosigners, is_settled};
 
 use judge::Groups;
 use run::Merge;

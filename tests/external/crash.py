@@ -42,6 +42,8 @@ def check(checks: Checks, federation: Federation) -> None:
     federation.restart("nl")
     caught_up = federation.within(60, lambda: federation.size("nl", ORIGIN) == last)
     checks.check("a killed replica catches up", caught_up, federation.size("nl", ORIGIN))
+    settled = federation.within(60, lambda: federation.settled("th", ORIGIN) == last)
+    checks.check("and cosigns what it had missed", settled, federation.settled("th", ORIGIN))
 
     reader = federation.begin("almenara --home app pull")
     try:
@@ -57,6 +59,8 @@ def check(checks: Checks, federation: Federation) -> None:
     idle = json.loads(federation.shell("almenara --home app pull --json"))
     new = sum(log["new_entries"] for log in idle["logs"])
     checks.check("when all is held, a pull fetches nothing", new == 0, idle)
+    waiting = sum(log["entries"] - log["settled"] for log in idle["logs"])
+    checks.check("and nothing waits for cosignatures", waiting == 0, idle)
     federation.shell("almenara --home app export --format hosts -o blocked.hosts")
     exported = {line.split()[1] for line in (federation.folder / "blocked.hosts").read_text().splitlines()}
     missing = names - exported

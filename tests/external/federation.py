@@ -95,15 +95,20 @@ class Federation:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
 
-    def status(self, home: str) -> dict[str, int] | None:
-        """How many entries of each log a node holds; nothing while it does not answer."""
+    def status(self, home: str) -> dict[str, dict] | None:
+        """What a node holds of each log; nothing while it does not answer."""
         done = self.run(["almenarad", "--home", home, "status", "--json"])
         if done.returncode != 0:
             return None
-        return {log["origin"]: log["size"] or 0 for log in json.loads(done.stdout)}
+        return {log["origin"]: log for log in json.loads(done.stdout)}
 
     def size(self, home: str, origin: str) -> int:
-        return (self.status(home) or {}).get(origin, 0)
+        """Entries of a log at a node."""
+        return (self.status(home) or {}).get(origin, {}).get("size") or 0
+
+    def settled(self, home: str, origin: str) -> int:
+        """Those of them that the other member has cosigned, as this node knows."""
+        return (self.status(home) or {}).get(origin, {}).get("settled") or 0
 
     def wait(self, sentence: str, holds, seconds: float = 60) -> None:
         """Waits until `holds()`.

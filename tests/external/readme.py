@@ -22,8 +22,11 @@ def check(checks: Checks, federation: Federation) -> None:
     origin = "police.th.example"
     published = federation.size("th", origin)
     checks.check("the desk's key grant and its batch are in the log", published == 2, published)
-    federation.wait("the other node holds them", lambda: federation.size("nl", origin) == published)
+    # At once, as somebody who pastes them: what is pending is for the commands to wait for.
     federation.follow("reader")
+    checks.check("the other node holds them", (held := federation.size("nl", origin)) == published, held)
+    settled = {home: federation.settled(home, origin) for home in ("th", "nl")}
+    checks.check("and both know that they are settled", set(settled.values()) == {published}, settled)
     found = federation.shell("almenara --home app lookup fake-broker.example")
     checks.check("a lookup names who said it", "police.th.example/cyber-desk" in found, found)
     unknown = federation.run(["almenara", "--home", "app", "lookup", "never-reported.example"])

@@ -27,15 +27,6 @@ use almenara_tests::{
 
 use crate::THREE;
 
-/// Waits until a node knows that `size` entries of a log are settled.
-async fn settled(cluster: &Cluster, node: usize, origin: usize, size: u64) -> Result<()> {
-    let name = &cluster.member(origin)?.name;
-    let mut head = cluster.node(node)?.heads().subscribe(name).context("no such log")?;
-    let reached = head.wait_for(|head| head.settled_size() >= size);
-    tokio::time::timeout(Duration::from_secs(10), reached).await.context("it stays pending")??;
-    Ok(())
-}
-
 /// How a consumer of `node`'s member is told of a domain, when pending entries do not count.
 async fn asked(cluster: &Cluster, node: usize, domain: &str) -> Result<(bool, Vec<Counted>)> {
     let reader = cluster.reader(node, node, Role::Consumer, "app").await?;
@@ -52,7 +43,7 @@ async fn an_entry_is_settled_everywhere_once_another_jurisdiction_has_cosigned_i
     let desk = cluster.grant(0, "cyber-desk", 100).await?;
     desk.say(vec![report(0, "scam.example")?], 1).await??;
     for node in 0..3 {
-        settled(&cluster, node, 0, 2).await?;
+        cluster.settled(node, 0, 2).await?;
         assert_eq!(asked(&cluster, node, "scam.example").await?, (true, vec![Counted::Yes]));
     }
     // Settled is durable, at the origin and at a relay.
@@ -77,7 +68,7 @@ async fn what_nobody_else_holds_is_pending_until_somebody_does() -> Result<()> {
     desk.say(vec![report(0, "scam.example")?], 1).await??;
     assert_eq!(asked(&cluster, 0, "scam.example").await?, (false, vec![Counted::Pending]));
     cluster.restart(2).await?;
-    settled(&cluster, 0, 0, 2).await?;
+    cluster.settled(0, 0, 2).await?;
     assert_eq!(asked(&cluster, 0, "scam.example").await?, (true, vec![Counted::Yes]));
     Ok(())
 }
@@ -95,7 +86,7 @@ async fn members_of_the_origin_s_jurisdiction_settle_nothing_for_it() -> Result<
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!asked(&cluster, 0, "scam.example").await?.0);
     cluster.restart(2).await?;
-    settled(&cluster, 0, 0, 2).await
+    cluster.settled(0, 0, 2).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,6 +129,40 @@ async fn a_live_reader_is_brought_the_cosignatures_of_what_it_holds() -> Result<
         }
     }
     assert_eq!(seen, 21);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_is_at_the_settled_size_is_told_so_before_what_came_later() -> Result<()> {
+    let mut cluster = Cluster::start(&THREE).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    desk.say(vec![report(0, "scam.example")?], 1).await??;
+    cluster.settled(0, 0, 2).await?;
+    cluster.stop(1).await?;
+    cluster.stop(2).await?;
+    desk.say(vec![report(1, "later.example")?], 2).await??;
+    let (origin, roster) = (cluster.member(0)?.name.clone(), &cluster.roster.roster);
+    let reader = cluster.reader(0, 0, Role::Consumer, "app").await?;
+    // It has both entries, and heard of no cosignature: while it was connected, none had come yet.
+    let mut follower = Follower::new(Prefix::new(FEDERATION, origin.clone()), None);
+    let mut entries = Vec::new();
+    for frame in reader.frames(Reader::request(origin.as_str(), 0, false)).await? {
+        if let Step::Page(page) = follower.step(frame, roster)? {
+            entries.extend(page.entries);
+        }
+    }
+    let mut prefix = Prefix::new(FEDERATION, origin.clone());
+    for entry in entries.iter().take(2) {
+        prefix.append(&entry.bytes, roster);
+    }
+    let mut follower = Follower::new(prefix, None);
+    let mut told = Vec::new();
+    for frame in reader.frames(Reader::request(origin.as_str(), 2, false)).await? {
+        if let Step::Checkpoint(note) = follower.step(frame, roster)? {
+            told.push((note.checkpoint().size, is_settled(&note, &origin, roster)));
+        }
+    }
+    assert_eq!(told, [(2, true), (3, false)]);
     Ok(())
 }
 

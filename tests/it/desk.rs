@@ -94,7 +94,7 @@ async fn a_list_is_published_pulled_elsewhere_exported_and_withdrawn() -> Result
     let told = desk.check(&format!("publish @list.txt {HOW}"), 0).await?;
     assert!(told.contains("at index 1 to 2: 5,000 statements, in 2 items"), "{told}");
 
-    cluster.wait_for(1, 0, 3).await?;
+    cluster.settled(1, 0, 3).await?;
     platform.check("pull", 0).await?;
     platform.check("export --format plain -o @block.txt", 0).await?;
     let blocked = read(&platform.path("block.txt"))?;
@@ -150,5 +150,30 @@ async fn what_was_signed_offline_is_submitted_later_and_never_twice() -> Result<
     assert!(first.contains("at index 1: 2 statements, in 1 items"), "{first}");
     let again = desk.check("submit @drafts.signed", 0).await?;
     assert!(again.contains("at index 1: 2 statements (2 of them were there already)"), "{again}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_has_cosigned_is_said_to_wait_and_can_be_waited_for() -> Result<()> {
+    let mut cluster = Cluster::start(&[("police.th.example", "TH"), ("ngo.nl.example", "NL")]).await?;
+    cluster.stop(1).await?;
+    cluster.grant(0, "cyber-desk", 100).await?;
+    {
+        let desk = Person::new(&cluster, 0, Role::Publisher, "cyber-desk")?;
+        std::fs::write(desk.path("list.txt"), "scam1.example\n")?;
+        desk.check(&format!("publish @list.txt {HOW}"), 0).await?;
+        let waits = "police.th.example: 2 entries wait for cosignatures of 1 other jurisdiction, not counted";
+        for (line, code) in [("pull", 0), ("pull --wait 0", 1)] {
+            let told = desk.check(line, code).await?;
+            assert!(told.contains(waits) && told.contains("Listed indicators: +0"), "{told}");
+        }
+        let told = desk.check("export --format plain", 1).await?;
+        assert!(told.contains("1 left out: it is pending"), "{told}");
+    }
+    cluster.restart(1).await?;
+    let desk = Person { cluster: &cluster, home: cluster.dir.path().join("0-cyber-desk") };
+    let told = desk.check("pull --wait 10", 0).await?;
+    assert!(told.contains("Listed indicators: +1") && !told.contains("wait"), "{told}");
+    desk.check("export --format plain", 0).await?;
     Ok(())
 }

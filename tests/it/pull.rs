@@ -61,8 +61,11 @@ impl Platform {
 
     async fn pull(&self) -> Result<(serde_json::Value, Captured), CliError> {
         let (context, captured) = self.context(true);
-        let outcome =
-            pull::run(pull::Args { members: Vec::new(), choice: pull::Choice::default() }, &context).await?;
+        let outcome = pull::run(
+            pull::Args { members: Vec::new(), wait: None, choice: pull::Choice::default() },
+            &context,
+        )
+        .await?;
         assert_eq!(outcome, Outcome::Done, "{}", captured.err());
         let answer = serde_json::from_str(&captured.out()).map_err(CliError::internal)?;
         Ok((answer, captured))
@@ -124,7 +127,7 @@ async fn a_platform_pulls_looks_up_and_proves() -> Result<()> {
     let platform = Platform { folder: home(&cluster, &[0, 1])?, clock: cluster.clock() };
     let batch = desk.seal(vec![report(1, "one.example")?, report(2, "two.example")?], 1)?;
     let receipt = desk.publish(&batch).await??;
-    cluster.wait_for(1, 0, 2).await?;
+    cluster.settled(0, 0, 2).await?;
     let (outcome, text) = platform.status().await?;
     assert_eq!(outcome, Outcome::Done);
     assert!(text.contains("Nothing was pulled yet"), "{text}");

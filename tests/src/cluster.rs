@@ -152,13 +152,16 @@ impl Cluster {
         };
         let groups = setup.groups.iter().map(|(name, members)| ((*name).to_owned(), named(members)));
         let roster = Roster {
+            // Where nobody else could cosign, everything is settled at once.
+            quorum: u32::from(
+                members.iter().any(|(_, place)| Some(*place) != members.first().map(|one| one.1)),
+            ),
             federation: FEDERATION.into(),
             version: 1,
             expires_at: ROSTER_EXPIRES,
             previous: None,
             members: entries,
             groups: groups.collect(),
-            quorum: 1,
             custody: CustodyRule::default(),
         };
         let mut signed = SignedRoster::unsigned(&roster);
@@ -354,6 +357,18 @@ impl Cluster {
             key: key(seed),
             channel: self.connect(member, &identity).await?,
         })
+    }
+
+    /// Waits until a node knows that `size` entries of a member's log are settled.
+    ///
+    /// # Errors
+    /// After ten seconds.
+    pub async fn settled(&self, node: usize, origin: usize, size: u64) -> Result<()> {
+        let name = &self.member(origin)?.name;
+        let mut head = self.node(node)?.heads().subscribe(name).context("no such log")?;
+        let reached = head.wait_for(|head| head.settled_size() >= size);
+        tokio::time::timeout(Duration::from_secs(10), reached).await.context("it stays pending")??;
+        Ok(())
     }
 
     /// Waits until a node holds `size` entries of a member's log.

@@ -82,10 +82,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let format = format(&args, context)?;
     let all = args.all && !format.is_blocklist();
     let progress = context.output.progress("exporting", 0);
+    let now = context.now();
+    // Whoever asks for all of it gets what is pending too.
+    let pending = |judged: &Judged| !all && judged.is_pending(&config.policy, now);
     let items = store
-        .verdicts(&rosters.current().roster, &config.policy, context.now())?
-        .map(|judged| judged.map(item))
-        .filter(|item| all || !matches!(item, Ok(item) if !item.listed))
+        .verdicts(&rosters.current().roster, &config.policy, now)?
+        .map(|judged| judged.map(|judged| item(pending(&judged), judged)))
+        .filter(|item| all || !matches!(item, Ok(item) if !item.listed && !item.pending))
         .inspect(|_| progress.add(1));
     let summary = write(&args, &format, items, context)?;
     let Some(summary) = summary else { return Ok(Outcome::No) };
@@ -202,9 +205,10 @@ fn left_out(summary: &Summary, context: &Context) -> Result<(), CliError> {
     Ok(())
 }
 
-fn item(judged: Judged) -> ExportItem {
+fn item(pending: bool, judged: Judged) -> ExportItem {
     ExportItem {
         listed: judged.verdict.listed,
+        pending,
         score: judged.verdict.score,
         categories: judged.categories(),
         include_subdomains: judged.include_subdomains(),

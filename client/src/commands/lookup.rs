@@ -7,7 +7,7 @@ use almenara_proto::{
     limits::LOOKUP_VALUES,
     name::MemberName,
     statement::{Category, wire_indicator},
-    verdict::Policy,
+    verdict::{Counted, Policy},
     wire,
 };
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::{
     context::Context,
     exit::{CliError, Outcome},
     output::Style,
+    roster_view::Awaited,
     store::{Judged, Store},
     text::tame,
 };
@@ -80,7 +81,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         None => from_store(&asked, policy, context)?,
         Some(member) => from_node(&asked, policy, member.as_ref(), context).await?,
     };
-    tell(&answers, args.kind.is_some(), values.len(), context)?;
+    let awaited = Awaited::of(&context.rosters()?.current().roster, policy);
+    tell(&answers, args.kind.is_some(), values.len(), &awaited, context)?;
     Ok(if answers.iter().any(|answer| answer.listed) { Outcome::Done } else { Outcome::No })
 }
 
@@ -217,14 +219,26 @@ impl Answer {
     fn word(&self) -> &'static str {
         match (self.known, self.listed) {
             (false, _) => "not known",
+            (true, false) if self.is_pending() => "pending",
             (true, false) => "not listed",
             (true, true) => "LISTED",
         }
     }
+
+    /// Whether it is not listed, and some of what is said does not count yet.
+    fn is_pending(&self) -> bool {
+        !self.listed && self.said.iter().any(|said| said.counted == Counted::Pending.as_str())
+    }
 }
 
 /// Says all answers to machines; to people, of the kinds that were only guessed, those that are known.
-fn tell(answers: &[Answer], kind_given: bool, values: usize, context: &Context) -> Result<(), CliError> {
+fn tell(
+    answers: &[Answer],
+    kind_given: bool,
+    values: usize,
+    awaited: &Awaited,
+    context: &Context,
+) -> Result<(), CliError> {
     let output = &context.output;
     if output.is_json() {
         return answers.iter().try_for_each(|answer| output.json(answer));
@@ -247,6 +261,9 @@ fn tell(answers: &[Answer], kind_given: bool, values: usize, context: &Context) 
         .collect();
     if !rows.is_empty() {
         output.table(["kind", "value", "verdict", "score", "categories", "said by"], &rows)?;
+    }
+    if shown.iter().any(|answer| answer.is_pending()) {
+        output.say(format_args!("What is pending waits {awaited}."))?;
     }
     let known = shown.iter().filter(|answer| answer.known).count();
     if known == 0 {

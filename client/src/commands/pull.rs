@@ -20,6 +20,7 @@ use crate::{
     exit::{CliError, Outcome},
     output::Progress,
     pull::{self, Event, PullError, Remedy, Wish},
+    roster_view::Awaited,
     store::{Counts, Store},
     text::{count, plural},
 };
@@ -30,10 +31,16 @@ pub struct Args {
     /// Members whose logs are wanted; all when none is given
     #[arg(value_name = "MEMBER")]
     pub members: Vec<MemberName>,
+    /// Then ask again until nothing is pending, for so many seconds at most
+    #[arg(long, value_name = "SECONDS")]
+    pub wait: Option<u64>,
     /// Which statements to fetch.
     #[command(flatten)]
     pub choice: Choice,
 }
+
+/// Between two questions of [`Args::wait`]: other members cosign within some milliseconds, or when they are back.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Which statements to fetch; entries and withdrawals always come. The choice of the first pull stays.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -73,6 +80,8 @@ struct Row {
     node: Option<String>,
     /// Entries held.
     entries: u64,
+    /// Entries below it are settled, later ones are pending.
+    settled: u64,
     /// Entries that are new.
     new_entries: u64,
     /// Statements held in clear.
@@ -90,6 +99,15 @@ struct Row {
     /// The last node that was asked has none of it.
     #[serde(skip)]
     not_there: bool,
+    /// The node that served all of it.
+    #[serde(skip)]
+    served: Option<Node>,
+}
+
+impl Row {
+    const fn pending(&self) -> u64 {
+        self.entries.saturating_sub(self.settled)
+    }
 }
 
 /// The whole answer.
@@ -130,14 +148,18 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
             };
         }
     }
+    if let Some(seconds) = args.wait {
+        run.wait(Duration::from_secs(seconds), &mut store, filter.as_ref(), &caller).await?;
+    }
     let (mut listed, mut unlisted) = (0u64, 0u64);
     let mut each = |judged: crate::store::Judged| match judged.verdict.listed {
         true => listed += 1,
         false => unlisted += 1,
     };
     store.changes(&before, caller.roster(), &config.policy, context.now(), &mut each)?;
-    run.tell(listed, unlisted)?;
-    run.worst.map_or(Ok(Outcome::Done), Err)
+    run.tell(listed, unlisted, &Awaited::of(caller.roster(), &config.policy))?;
+    let in_vain = args.wait.is_some() && run.rows.values().any(|row| row.pending() > 0);
+    run.worst.map_or(Ok(if in_vain { Outcome::No } else { Outcome::Done }), Err)
 }
 
 /// The logs that are wanted: those that were named, or those of all members.
@@ -180,6 +202,7 @@ impl Run<'_> {
             let start = Instant::now();
             let pulled = pull::pull(node, &origin, store, wish, &mut each).await;
             self.count(&origin, node, store, (size, counts), start.elapsed());
+            self.row(&origin).served = pulled.is_ok().then(|| node.clone());
             let Err(error) = pulled else { continue };
             match error.remedy() {
                 Remedy::Stop => return Err(error.into()),
@@ -197,6 +220,30 @@ impl Run<'_> {
             }
         }
         Ok(left)
+    }
+
+    /// Asks again for the logs of which something is pending, each where it came from, until nothing is or time is up.
+    async fn wait(
+        &mut self,
+        patience: Duration,
+        store: &mut Store,
+        filter: Option<&Filter>,
+        caller: &Caller,
+    ) -> Result<(), CliError> {
+        let start = Instant::now();
+        loop {
+            let pending = self.rows.iter().filter(|(_, row)| row.pending() > 0);
+            let pending = pending.filter_map(|(origin, row)| Some((origin.clone(), row.served.clone()?)));
+            let pending: Vec<(MemberName, Node)> = pending.collect();
+            if pending.is_empty() || start.elapsed() >= patience {
+                return Ok(());
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+            for (origin, node) in pending {
+                let left = self.ask(&node, vec![origin], store, filter, caller).await?;
+                self.give_up(&left, store, &CliError::unavailable("no node serves it any more"));
+            }
+        }
     }
 
     fn row(&mut self, origin: &MemberName) -> &mut Row {
@@ -218,6 +265,7 @@ impl Run<'_> {
         let row = self.row(origin);
         row.node = Some(node.member.to_string());
         row.entries = replica.size();
+        row.settled = replica.settled_size();
         row.new_entries += replica.size().saturating_sub(before.0);
         row.statements = counts.statements;
         row.new_statements += counts.statements.saturating_sub(before.1.statements);
@@ -256,18 +304,19 @@ impl Run<'_> {
         }
     }
 
-    fn tell(&self, listed: u64, unlisted: u64) -> Result<(), CliError> {
+    fn tell(&self, listed: u64, unlisted: u64, awaited: &Awaited) -> Result<(), CliError> {
         let output = &self.context.output;
         let logs: Vec<Row> = self.rows.values().cloned().collect();
         if output.is_json() {
             return output.json(&Answer { logs, listed, unlisted });
         }
-        let rows: Vec<[String; 8]> = logs
+        let rows: Vec<[String; 9]> = logs
             .iter()
             .map(|row| {
                 [
                     row.member.clone(),
                     count(row.entries),
+                    count(row.pending()),
                     count(row.statements),
                     format!("+{}", count(row.new_statements)),
                     count(row.withheld),
@@ -281,7 +330,14 @@ impl Run<'_> {
                 ]
             })
             .collect();
-        output.table(["log", "entries", "statements", "new", "withheld", "void", "took", ""], &rows)?;
+        output.table(
+            ["log", "entries", "pending", "statements", "new", "withheld", "void", "took", ""],
+            &rows,
+        )?;
+        for row in logs.iter().filter(|row| row.pending() > 0) {
+            let wait = if row.pending() == 1 { "entry waits" } else { "entries wait" };
+            output.say(format_args!("{}: {} {wait} {awaited}.", row.member, count(row.pending())))?;
+        }
         output.say(format_args!(
             "Listed indicators: +{} −{}; {} verified.",
             count(listed),

@@ -14,7 +14,8 @@ use crate::{
     context::Context,
     exit::{CliError, Outcome},
     output::Style,
-    store::{Judged, Store},
+    roster_view::Awaited,
+    store::{Judged, Store, cosigners},
     text::{moment, tame},
 };
 
@@ -51,6 +52,19 @@ struct Shown {
     checkpoint: Option<u64>,
     /// Root of that checkpoint, base16.
     root: Option<String>,
+    /// Size of the checkpoint that covers it with a quorum of cosignatures; nothing while it is pending.
+    settled: Option<u64>,
+    /// Members of the roster that cosigned that checkpoint.
+    cosigned: Vec<Cosigned>,
+}
+
+/// A cosignature that counts.
+#[derive(Debug, Serialize)]
+struct Cosigned {
+    member: String,
+    jurisdiction: String,
+    /// Unix seconds, by its clock.
+    at: u64,
 }
 
 /// Shows.
@@ -92,7 +106,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
             shown.push(prove(&store, &judged, number, roster)?);
         }
     }
-    tell(&judged, &shown, context)?;
+    tell(&judged, &shown, &Awaited::of(roster, policy), context)?;
     Ok(Outcome::Done)
 }
 
@@ -125,10 +139,11 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
     let Some(LogEntry::Batch(header)) = &entry.entry else { return Err(lost()) };
     let key = VerifyingKey::from_bytes(&header.content.key.0).map_err(|_| lost())?;
     header.verify(&key).map_err(|void| CliError::misbehaved(format_args!("{address}: {void}")))?;
-    let last = replica.prove(&entry)?;
+    let proof = replica.prove(&entry)?;
     // The log key that signed it is the one that the roster names now.
     let in_force = roster.member(&address.member).and_then(|member| member.segment());
-    let checkpoint = last
+    let checkpoint = proof
+        .newest
         .filter(|last| in_force.is_some_and(|segment| segment.log_key.0 == *last.log_key()))
         .map(|last| last.checkpoint());
     Ok(Shown {
@@ -151,6 +166,17 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
         details: details(statement),
         checkpoint: checkpoint.map(|checkpoint| checkpoint.size),
         root: checkpoint.map(|checkpoint| checkpoint.root.to_string()),
+        settled: proof.settled.map(|note| note.checkpoint().size),
+        cosigned: proof.settled.map_or_else(Vec::new, |note| {
+            let cosigners = cosigners(note, &address.member, roster).into_iter();
+            cosigners
+                .map(|one| Cosigned {
+                    member: one.member.to_string(),
+                    jurisdiction: one.jurisdiction.to_string(),
+                    at: one.time,
+                })
+                .collect()
+        }),
     })
 }
 
@@ -200,7 +226,7 @@ fn report_details(report: &Report) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn tell(judged: &Judged, shown: &[Shown], context: &Context) -> Result<(), CliError> {
+fn tell(judged: &Judged, shown: &[Shown], awaited: &Awaited, context: &Context) -> Result<(), CliError> {
     let output = &context.output;
     if output.is_json() {
         return shown.iter().try_for_each(|shown| output.json(shown));
@@ -214,11 +240,11 @@ fn tell(judged: &Judged, shown: &[Shown], context: &Context) -> Result<(), CliEr
         verdict.score,
         verdict.corroboration,
     ))?;
-    shown.iter().try_for_each(|shown| output.say(shown.lines()))
+    shown.iter().try_for_each(|shown| output.say(shown.lines(awaited)))
 }
 
 impl Shown {
-    fn lines(&self) -> String {
+    fn lines(&self, awaited: &Awaited) -> String {
         let mut text = format!("\n{} {}", self.claim, self.address);
         let mut line = |name: &str, value: &str| text.push_str(&format!("\n  {name:<17}{}", tame(value)));
         line("said by", &self.publisher);
@@ -241,6 +267,21 @@ impl Shown {
                 "signed by the desk; no checkpoint under the log key in force covers it yet: pull",
             ),
         }
+        match self.settled {
+            Some(size) => line("settled", &format!("in the checkpoint of size {size}{}", self.cosigners())),
+            None => line("pending", &format!("it waits {awaited}")),
+        }
         text
+    }
+
+    fn cosigners(&self) -> String {
+        let named = self
+            .cosigned
+            .iter()
+            .map(|one| format!("{} ({}) on {}", one.member, one.jurisdiction, moment(one.at)));
+        match named.collect::<Vec<_>>().as_slice() {
+            [] => ": nobody's cosignature is asked for, or who cosigned it has left".to_owned(),
+            named => format!(", cosigned by {}", named.join(", ")),
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     context::Context,
     evidence,
     exit::{CliError, Outcome},
-    store::{Replica, Store, is_settled},
+    store::{Replica, Store},
     text::{count, duration, moment, size},
 };
 
@@ -61,8 +61,6 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
     let log = |replica: &Replica| {
         let counts = replica.counts();
         let checkpoint = replica.last().map_or(0, |last| last.checkpoint().size);
-        let notes = [replica.settled(), replica.last().cloned()];
-        let settled = notes.iter().flatten().filter(|note| is_settled(note, replica.member(), roster));
         let age = now.saturating_sub(replica.fresh_at());
         let trouble = if !roster.contains(replica.member()) {
             Some("no longer on the roster".to_owned())
@@ -81,7 +79,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
             withheld: counts.withheld,
             void: counts.void,
             checkpoint,
-            settled: settled.map(|note| note.checkpoint().size).max().unwrap_or(0),
+            settled: replica.settled_size(),
             fresh_at: replica.fresh_at(),
             trouble,
         }

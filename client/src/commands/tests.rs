@@ -99,8 +99,13 @@ impl Desk {
         text
     }
 
-    /// Pulls a whole log into the store.
+    /// Pulls a whole log into the store, which the other member has cosigned.
     fn pull(&self, log: &TestLog) {
+        self.pull_settled(log, log.size());
+    }
+
+    /// The same, where the other member has cosigned so many entries.
+    fn pull_settled(&self, log: &TestLog, settled: u64) {
         let mut store = Store::open(self.path("store"), FEDERATION).expect("a store");
         let replica = store.replica_mut(&log.member()).expect("a replica");
         let mut follower = replica.follower();
@@ -110,6 +115,7 @@ impl Desk {
                 replica.keep(page, &follower).expect("kept");
             }
         }
+        replica.settle(&log.cosigned(settled, &[3 - log.number]), &roster(&[(1, "TH"), (2, "NL")]));
         replica.mark_fresh(NOW);
         replica.finish().expect("durable");
     }
@@ -303,6 +309,57 @@ fn a_withdrawn_domain_leaves_every_export() {
     desk.check("export --format jsonl", 0, "b.example");
     let all = desk.check("export --format jsonl --all", 0, "");
     assert!(all.contains("\"value\":\"a.example\",\"listed\":false"), "{all}");
+}
+
+#[test]
+fn what_is_pending_is_called_so_and_listed_when_it_is_settled() {
+    let desk = Desk::new();
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    log.batch("desk", vec![report(1, "a.example")]);
+    log.batch("desk", vec![report(2, "b.example"), blockable(3, "c.example", |r| r.confidence = Some(0))]);
+    desk.pull_settled(&log, 2);
+
+    let left_out = "1 left out: it is pending: too few other jurisdictions";
+    for format in ["plain", "hosts", "rpz --origin rpz.m1.example", "csv", "jsonl"] {
+        let text = desk.check(&format!("export --format {format} -o @list"), 0, "1 items in");
+        assert!(text.contains(left_out) && text.contains("\"b.example\""), "{text}");
+    }
+    desk.check("export --format jsonl --all -o @list", 0, "3 items in");
+    let waits = "waits for cosignatures of 1 other jurisdiction, not counted until then";
+    let text = desk.check("lookup a.example b.example", 0, "LISTED");
+    assert!(text.contains("pending") && text.contains(&format!("What is pending {waits}")), "{text}");
+    assert!(!desk.check("lookup a.example", 0, "LISTED").contains("pending"));
+    desk.check("lookup b.example", 1, "pending");
+    let text =
+        desk.check("show domain a.example", 0, ", cosigned by m2.example (NL) on 2026-01-01 00:00 UTC");
+    assert!(text.contains("settled          in the checkpoint of size 2"), "{text}");
+    let text = desk.check("show domain b.example", 0, "counts           pending");
+    assert!(text.contains(&format!("pending          it {waits}")), "{text}");
+    let json = desk.check("show domain a.example --json", 0, "");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert_eq!((&json["settled"], &json["checkpoint"]), (&2.into(), &3.into()));
+    assert_eq!(json["cosigned"][0]["member"], "m2.example");
+
+    desk.pull(&log);
+    assert!(!desk.check("export --format plain -o @list", 0, "2 items in").contains("pending"));
+    assert_eq!(desk.read("list"), "a.example\nb.example\n");
+    assert!(desk.check("status --json", 0, "").contains("\"settled\":3"));
+}
+
+#[test]
+fn what_is_pending_counts_where_the_policy_says_so() {
+    let desk = Desk::new();
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    log.batch("desk", vec![report(1, "a.example")]);
+    desk.pull_settled(&log, 1);
+    let config = desk.read("almenara.toml");
+    desk.check("lookup a.example", 1, "pending");
+    desk.write("almenara.toml", &format!("{config}[policy]\npending_allowed = true\n"));
+    desk.check("lookup a.example", 0, "LISTED");
+    desk.check("export --format plain -o @list", 0, "1 items in");
+    desk.check("show domain a.example", 0, "counted nevertheless (policy.pending_allowed)");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! `almenara watch`: what is new, as it comes.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use almenara_proto::{indicator::Indicator, log::LogEntry, name::MemberName};
+use almenara_proto::{indicator::Indicator, log::LogEntry, name::MemberName, roster::Roster};
 use serde::Serialize;
 
 use super::pull::{Choice, origins};
@@ -11,17 +14,22 @@ use crate::{
     context::Context,
     evidence,
     exit::{CliError, Outcome},
-    follow::VerifiedPage,
     output::Style,
     pull::{self, Event, Remedy, Wish},
-    store::{Judged, Store, StoreError},
+    store::{Judged, Replica, Store, StoreError},
     text::tame,
 };
+
+#[cfg(test)]
+mod tests;
 
 /// The pause before all nodes are tried again; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A node that was down for long is found again within half a minute.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Indicators that are judged in one go, some 10 MB of them; after a long absence there are more goes.
+const AT_ONCE: usize = 65_536;
 
 /// What to watch.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,6 +48,8 @@ struct Line<'a> {
     kind: &'static str,
     value: &'a str,
     listed: bool,
+    /// Whether it would be listed, if all that is said were settled. It comes again when it is.
+    pending: bool,
     score: u32,
     categories: Vec<String>,
     addresses: Vec<String>,
@@ -64,6 +74,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
 
 async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), CliError> {
     let mut pause = FIRST_PAUSE;
+    let mut told = Told::all(store);
     loop {
         let mut caller = Caller::open(context)?;
         let mut failed =
@@ -73,7 +84,7 @@ async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), C
             context.output.note(format_args!("watching {} logs at {}", origins.len(), node.member));
             let filter = args.choice.filter();
             let wish = Wish { filter: filter.as_ref(), roster: caller.roster(), clock: &context.clock };
-            let mut news = News { context, caller: &caller, touched: BTreeSet::new(), printed: 0 };
+            let mut news = News { context, roster: caller.roster(), told: &mut told, printed: 0 };
             let mut each = |store: &Store, event: Event<'_>| news.take(store, event);
             let ended = pull::watch(&node, &origins, store, wish, &mut each).await;
             match ended {
@@ -95,68 +106,87 @@ async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), C
     }
 }
 
-/// What was said since the last time that nothing was missing.
+/// Up to where somebody was told of a log. What is new, and what became settled, is read back from the store: so nothing
+/// has to be remembered of the entries themselves, however long they are pending.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    entries: u64,
+    settled: u64,
+}
+
+impl Told {
+    fn of(replica: &Replica) -> Self {
+        Self { entries: replica.size(), settled: replica.settled_size() }
+    }
+
+    /// All that is held already was told of before.
+    fn all(store: &Store) -> BTreeMap<MemberName, Self> {
+        store.replicas().map(|replica| (replica.member().clone(), Self::of(replica))).collect()
+    }
+}
+
+/// Tells what is new, each time that nothing is missing or that more is settled.
 struct News<'a> {
     context: &'a Context,
-    caller: &'a Caller,
-    touched: BTreeSet<Indicator>,
+    roster: &'a Roster,
+    told: &'a mut BTreeMap<MemberName, Told>,
     printed: u64,
 }
 
 impl News<'_> {
     fn take(&mut self, store: &Store, event: Event<'_>) -> Result<(), StoreError> {
         match event {
-            Event::Page(origin, page) => self.touch(store, origin, page),
-            Event::Fresh(_) => self.print(store),
+            Event::Page(..) => Ok(()),
+            Event::Fresh(origin) => store.replica(origin).map_or(Ok(()), |replica| self.tell(store, replica)),
         }
     }
 
-    /// What a page speaks of, directly or by ending it.
-    fn touch(&mut self, store: &Store, origin: &MemberName, page: &VerifiedPage) -> Result<(), StoreError> {
-        for entry in &page.entries {
-            let leaves = entry.batch.iter().flat_map(|batch| &batch.leaves);
-            let said = leaves.filter_map(|leaf| leaf.statement.as_ref().ok());
-            self.touched.extend(said.map(|statement| statement.indicator.clone()));
-            let (Ok(LogEntry::Withdrawal(signed)), Some(replica)) = (&entry.outcome, store.replica(origin))
-            else {
-                continue;
-            };
-            for (index, leaf) in &signed.content.targets {
-                let batch = replica.entry(*index)?.and_then(|entry| entry.batch);
-                let ended = batch.as_ref().and_then(|batch| batch.leaves.iter().find(|l| l.index == *leaf));
-                let statement = ended.and_then(|leaf| leaf.statement.as_ref().ok());
-                self.touched.extend(statement.map(|statement| statement.indicator.clone()));
+    fn tell(&mut self, store: &Store, replica: &Replica) -> Result<(), StoreError> {
+        let now = Told::of(replica);
+        let was = self.told.insert(replica.member().clone(), now).unwrap_or_default();
+        // Told of as pending, and settled now. Where pending entries count, nothing is new about them.
+        let counted = self.context.config().is_ok_and(|config| config.policy.pending_allowed);
+        let settled = if counted { 0..0 } else { was.settled..now.settled.min(was.entries) };
+        let mut touched = BTreeSet::new();
+        for index in settled.chain(was.entries..now.entries) {
+            touch(replica, index, index >= was.entries, &mut touched)?;
+            if touched.len() >= AT_ONCE {
+                self.print(store, std::mem::take(&mut touched))?;
             }
         }
-        Ok(())
+        self.print(store, touched)
     }
 
-    fn print(&mut self, store: &Store) -> Result<(), StoreError> {
+    fn print(&mut self, store: &Store, touched: BTreeSet<Indicator>) -> Result<(), StoreError> {
         let Ok(config) = self.context.config() else { return Ok(()) };
-        let lookups = store.lookups(self.caller.roster(), &config.policy, self.context.now());
-        for indicator in std::mem::take(&mut self.touched) {
+        let lookups = store.lookups(self.roster, &config.policy, self.context.now());
+        for indicator in touched {
             if let Some(judged) = lookups.find(&indicator)? {
                 self.printed += 1;
                 // A reader of our output that has gone ends us at the next signal.
-                drop(self.line(&judged));
+                drop(self.line(&judged, judged.is_pending(&config.policy, self.context.now())));
             }
         }
         Ok(())
     }
 
-    fn line(&self, judged: &Judged) -> Result<(), CliError> {
+    fn line(&self, judged: &Judged, pending: bool) -> Result<(), CliError> {
         let output = &self.context.output;
         let line = Line {
             kind: judged.indicator.kind().as_str(),
             value: judged.indicator.value(),
             listed: judged.verdict.listed,
+            pending,
             score: judged.verdict.score,
             categories: judged.categories().iter().map(ToString::to_string).collect(),
             addresses: judged.pieces.iter().map(|piece| piece.address.to_string()).collect(),
         };
         output.answer(&line, |line| {
-            let sign =
-                if line.listed { output.paint(Style::Bad, "+") } else { output.paint(Style::Good, "−") };
+            let sign = match (line.listed, line.pending) {
+                (true, _) => output.paint(Style::Bad, "+"),
+                (false, true) => output.paint(Style::Warning, "? pending"),
+                (false, false) => output.paint(Style::Good, "−"),
+            };
             format!(
                 "{sign} {} {} {}% {} {}",
                 line.kind,
@@ -167,4 +197,31 @@ impl News<'_> {
             )
         })
     }
+}
+
+/// What an entry speaks of: in clear, or, where `ends` asks for it, by withdrawing it. Withdrawals count at once, so that
+/// there is nothing to tell when they are settled.
+fn touch(
+    replica: &Replica,
+    index: u64,
+    ends: bool,
+    touched: &mut BTreeSet<Indicator>,
+) -> Result<(), StoreError> {
+    let Some(kept) = replica.entry(index)? else { return Ok(()) };
+    let leaves = kept.batch.iter().flat_map(|batch| &batch.leaves);
+    let said = leaves.filter_map(|leaf| leaf.statement.as_ref().ok());
+    touched.extend(said.map(|statement| statement.indicator.clone()));
+    let Some(LogEntry::Withdrawal(signed)) = kept.entry.filter(|_| ends) else { return Ok(()) };
+    // They ascend: each batch is read once.
+    let mut batch = None;
+    for (target, leaf) in &signed.content.targets {
+        if batch.as_ref().is_none_or(|(held, _)| held != target) {
+            batch = Some((*target, replica.entry(*target)?.and_then(|entry| entry.batch)));
+        }
+        let leaves = batch.iter().flat_map(|(_, batch)| batch).flat_map(|batch| &batch.leaves);
+        let ended = leaves.into_iter().find(|one| one.index == *leaf);
+        let statement = ended.and_then(|leaf| leaf.statement.as_ref().ok());
+        touched.extend(statement.map(|statement| statement.indicator.clone()));
+    }
+    Ok(())
 }

@@ -217,6 +217,14 @@ impl TestLog {
         SignedCheckpoint::sign(checkpoint, &self.log_key).expect("a checkpoint")
     }
 
+    /// A checkpoint with the cosignatures of these members.
+    pub(crate) fn cosigned(&self, size: u64, cosigners: &[u8]) -> SignedCheckpoint {
+        cosigners.iter().fold(self.signed(size, self.root(size)), |note, n| {
+            let line = note.cosign(name(*n).as_str(), &key(n + 160), NOW).expect("a line");
+            note.with_lines(&line).expect("a note")
+        })
+    }
+
     pub(crate) fn checkpoint(&self, size: u64) -> wire::ReplicateFrame {
         note(&self.signed(size, self.root(size)))
     }

@@ -40,6 +40,8 @@ pub struct ExportItem {
     pub indicator: Indicator,
     /// Whether the reader's policy lists it.
     pub listed: bool,
+    /// Whether it is left out until it is settled: the policy would list it then.
+    pub pending: bool,
     /// Percent.
     pub score: u32,
     /// Of the reports that counted, each once.
@@ -59,11 +61,20 @@ pub struct ExportItem {
 }
 
 impl ExportItem {
+    /// Why it cannot stand in any list yet.
+    ///
+    /// # Errors
+    /// [`Skip::Pending`].
+    pub const fn settled(&self) -> Result<(), Skip> {
+        if self.pending { Err(Skip::Pending) } else { Ok(()) }
+    }
+
     /// Why it cannot stand in a blocklist.
     ///
     /// # Errors
     /// [`Skip`].
     pub fn blockable(&self) -> Result<(), Skip> {
+        self.settled()?;
         if !self.listed {
             return Err(Skip::NotListed);
         }
@@ -152,7 +163,7 @@ pub fn export<E>(
     for item in items {
         let item = item.map_err(ExportError::Source)?;
         line.clear();
-        let fits = if format.is_blocklist() { item.blockable() } else { Ok(()) };
+        let fits = if format.is_blocklist() { item.blockable() } else { item.settled() };
         match fits.and_then(|()| encoder.item(&item, item.indicator.value(), &mut line)) {
             Ok(()) => {
                 out.write_all(&line)?;

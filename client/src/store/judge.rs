@@ -50,6 +50,16 @@ impl Judged {
         self.pieces.iter().zip(&self.verdict.counted).filter_map(yes)
     }
 
+    /// Whether the policy does not list it, and would if all of it were settled.
+    #[must_use]
+    pub fn is_pending(&self, policy: &Policy, now: u64) -> bool {
+        if self.verdict.listed || !self.verdict.counted.contains(&Counted::Pending) {
+            return false;
+        }
+        let settled = Policy { pending_allowed: true, ..policy.clone() };
+        judge(&self.pieces, &settled, now).listed
+    }
+
     /// Categories of the reports that counted, each once.
     #[must_use]
     pub fn categories(&self) -> Vec<Category> {
@@ -195,17 +205,20 @@ impl Group {
                 })
             })
             .collect();
-        let evidence: Vec<Evidence<'_>> = pieces
-            .iter()
-            .map(|piece| Evidence {
-                address: piece.address.clone(),
-                publisher: piece.publisher.as_str(),
-                jurisdiction: piece.jurisdiction,
-                statement: &piece.statement,
-                standing: piece.standing,
-            })
-            .collect();
-        let verdict = verdict(&evidence, policy, now);
-        Judged { indicator: self.indicator, verdict, pieces }
+        Judged { indicator: self.indicator, verdict: judge(&pieces, policy, now), pieces }
     }
+}
+
+fn judge(pieces: &[Piece], policy: &Policy, now: u64) -> Verdict {
+    let evidence: Vec<Evidence<'_>> = pieces
+        .iter()
+        .map(|piece| Evidence {
+            address: piece.address.clone(),
+            publisher: piece.publisher.as_str(),
+            jurisdiction: piece.jurisdiction,
+            statement: &piece.statement,
+            standing: piece.standing,
+        })
+        .collect();
+    verdict(&evidence, policy, now)
 }

@@ -63,6 +63,7 @@ pub struct Replica {
     state: State,
     prefix: Prefix,
     last: Option<SignedCheckpoint>,
+    settled: Option<SignedCheckpoint>,
     runs: Vec<(Run, u64)>,
     facts: Facts,
     memory: Memory,
@@ -121,6 +122,15 @@ pub struct KeptEntry {
     pub batch: Option<VerifiedBatch>,
 }
 
+/// The checkpoints that cover an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof<'a> {
+    /// The last one; nothing while it is ahead of the entries.
+    pub newest: Option<&'a SignedCheckpoint>,
+    /// One with a quorum of cosignatures; nothing while the entry is pending.
+    pub settled: Option<&'a SignedCheckpoint>,
+}
+
 impl Replica {
     /// Opens what is held in `folder`; with `write` the tail that does not count is cut off.
     pub(super) fn open(
@@ -136,6 +146,8 @@ impl Replica {
         let mut replica = Self {
             prefix: state.prefix(&member).map_err(damaged)?,
             last: state.checkpoint(&member).map_err(damaged)?,
+            // A note that does not verify, under a log key that was replaced, settles nothing.
+            settled: state.settled(&member).ok().flatten(),
             runs: Vec::new(),
             facts: match state.facts {
                 0 => Facts::default(),
@@ -265,9 +277,20 @@ impl Replica {
 
     /// The largest checkpoint that had a quorum of cosignatures when it came.
     #[must_use]
-    pub fn settled(&self) -> Option<SignedCheckpoint> {
-        // A note that does not verify settles nothing.
-        self.state.settled(&self.member).ok().flatten()
+    pub const fn settled(&self) -> Option<&SignedCheckpoint> {
+        self.settled.as_ref()
+    }
+
+    /// Entries below it are settled, later ones are pending.
+    #[must_use]
+    pub fn settled_size(&self) -> u64 {
+        self.settled().map_or(0, |note| note.checkpoint().size)
+    }
+
+    /// Entries that wait for cosignatures.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.size().saturating_sub(self.settled_size())
     }
 
     pub(super) const fn facts(&self) -> &Facts {
@@ -327,10 +350,10 @@ impl Replica {
     /// Keeps a checkpoint that agrees with what is held, if it settles more than is settled already. It stays settled
     /// when a cosigner leaves the roster. Whether it did.
     pub fn settle(&mut self, note: &SignedCheckpoint, roster: &Roster) -> bool {
-        let more = self.settled().is_none_or(|held| held.checkpoint().size < note.checkpoint().size);
-        let settles = more && is_settled(note, &self.member, roster);
+        let settles = note.checkpoint().size > self.settled_size() && is_settled(note, &self.member, roster);
         if settles {
             self.state.settled = note.note().to_vec();
+            self.settled = Some(note.clone());
         }
         settles
     }
@@ -546,13 +569,12 @@ impl Replica {
         CompactRange::from_bytes(&self.state.tree).map_or(0, |tree| tree.size())
     }
 
-    /// Proves again that this entry stands at its index in the log whose checkpoint is held: its bytes hash to
-    /// the leaf, the leaves lead to the root, and the log key signed that root. Gives the checkpoint, or nothing
-    /// while the last checkpoint is ahead of the entries.
+    /// Proves again that this entry stands at its index in the log whose checkpoints are held: its bytes hash to
+    /// the leaf, the leaves lead to the roots, and the log key signed these.
     ///
     /// # Errors
     /// [`StoreError::Damaged`], when it does not hold.
-    pub fn prove(&self, entry: &KeptEntry) -> Result<Option<&SignedCheckpoint>, StoreError> {
+    pub fn prove(&self, entry: &KeptEntry) -> Result<Proof<'_>, StoreError> {
         let path = self.folder.join("places");
         let file = File::open(&path).map_err(StoreError::file(&path))?;
         let mut file = BufReader::with_capacity(1 << 18, file);
@@ -566,13 +588,18 @@ impl Replica {
                 return Err(StoreError::damaged(&path, index * PLACE, why));
             }
             tree.append(&leaf);
+            let settled = self.settled().map(SignedCheckpoint::checkpoint);
+            if settled.is_some_and(|note| note.size == tree.size() && note.root != tree.root()) {
+                return Err(StoreError::damaged(&path, 0, "the leaf hashes do not lead to the settled root"));
+            }
         }
         let last = self.last.as_ref().filter(|last| last.checkpoint().size == tree.size());
         let root = last.map_or(self.prefix.tree().root(), |last| last.checkpoint().root);
         if tree.root() != root {
             return Err(StoreError::damaged(&path, 0, "the leaf hashes do not lead to the signed root"));
         }
-        Ok(last)
+        let settled = self.settled().filter(|note| entry.index < note.checkpoint().size);
+        Ok(Proof { newest: last, settled })
     }
 }
 

@@ -366,7 +366,7 @@ fn damage_is_named_and_never_changes_an_answer() {
         for index in 0..log.size() {
             let entry = replica.entry(index)?.expect("held");
             assert_eq!(entry.bytes, log.entries[index as usize]);
-            assert!(replica.prove(&entry)?.is_some());
+            assert!(replica.prove(&entry)?.newest.is_some());
         }
         Ok(judged)
     };
@@ -478,18 +478,63 @@ fn a_revocation_in_another_log_ends_statements_here() {
 }
 
 #[test]
+fn what_a_settled_checkpoint_covers_counts_and_what_comes_later_waits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    log.batch("desk", vec![report(1, "a.example")]);
+    log.batch("desk", vec![report(2, "b.example")]);
+    let mut store = fresh(folder.path());
+    pull(&mut store, &log, 1);
+    let strict = Policy { pending_allowed: false, ..policy() };
+    let check = |store: &Store, settled: u64| {
+        let replica = store.replica(&log.member()).expect("held");
+        assert_eq!((replica.settled_size(), replica.pending()), (settled, 3 - settled));
+        for (entry, judged) in (1..).zip(all(store, &strict)) {
+            let waits = entry >= settled;
+            assert_eq!((judged.verdict.listed, judged.is_pending(&strict, NOW)), (!waits, waits), "{entry}");
+            let choosy = Policy { minimum_score: 100, ..strict.clone() };
+            assert!(!judged.is_pending(&choosy, NOW), "it would not be listed either, were it settled");
+        }
+    };
+    check(&store, 0);
+    for (note, settles) in [
+        (log.cosigned(2, &[]), false),
+        (log.cosigned(2, &[1]), false),
+        (log.cosigned(2, &[2]), true),
+        (log.cosigned(2, &[2]), false),
+        (log.cosigned(1, &[2]), false),
+        (log.cosigned(3, &[]), false),
+    ] {
+        let replica = store.replica_mut(&log.member()).expect("held");
+        assert_eq!(replica.settle(&note, &two()), settles);
+    }
+    check(&store, 2);
+    store.finish().expect("written");
+    drop(store);
+    let mut store = fresh(folder.path());
+    check(&store, 2);
+    let replica = store.replica(&log.member()).expect("held");
+    for (index, size) in [(0, Some(2)), (1, Some(2)), (2, None)] {
+        let entry = replica.entry(index).expect("readable").expect("held");
+        let proof = replica.prove(&entry).expect("sound");
+        assert_eq!(proof.settled.map(|note| note.checkpoint().size), size);
+        assert_eq!(proof.newest.map(|note| note.checkpoint().size), Some(3));
+    }
+    let note = log.cosigned(3, &[2]);
+    assert!(store.replica_mut(&log.member()).expect("held").settle(&note, &two()));
+    check(&store, 3);
+    let who: Vec<_> = cosigners(&note, &log.member(), &two()).into_iter().map(|one| one.member).collect();
+    assert_eq!(who, [name(2)]);
+}
+
+#[test]
 fn a_checkpoint_is_settled_by_distinct_other_jurisdictions() {
     let log = TestLog::small(1);
-    let bare = log.signed(4, log.root(4));
     let check = |members: &[(u8, &str)], quorum, cosigners: &[u8], expected: bool| {
         let mut roster = roster(members);
         roster.quorum = quorum;
-        let mut note = bare.clone();
-        for n in cosigners {
-            let line =
-                note.cosign(name(*n).as_str(), &crate::follow::testlog::key(n + 160), NOW).expect("a line");
-            note = note.with_lines(&line).expect("a note");
-        }
+        let note = log.cosigned(4, cosigners);
         assert_eq!(is_settled(&note, &log.member(), &roster), expected, "{members:?} {quorum} {cosigners:?}");
     };
     let members = [(1, "TH"), (2, "NL"), (3, "NL"), (4, "US"), (5, "TH")];

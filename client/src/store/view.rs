@@ -41,12 +41,11 @@ impl View {
                 .map(|(_, _, since_index)| *since_index);
             foreign.chain(replica.prefix().cut(&key)).min()
         };
-        let settled = replica.settled().map_or(0, |note| note.checkpoint().size);
         Self {
             member: replica.member().clone(),
             jurisdiction: roster.jurisdiction(replica.member()),
             size: replica.size(),
-            settled,
+            settled: replica.settled_size(),
             withdrawn: replica.facts().withdrawn.clone(),
             authors: replica
                 .facts()
@@ -85,10 +84,20 @@ impl View {
     }
 }
 
-/// Whether a checkpoint has cosignatures of the roster's quorum of distinct jurisdictions other than the
-/// origin's. A cosigner's key bears its member's name.
+/// A member of another jurisdiction than the origin's that cosigned a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cosigner {
+    /// Who.
+    pub member: MemberName,
+    /// Where it sits.
+    pub jurisdiction: Jurisdiction,
+    /// Unix seconds, by its clock.
+    pub time: u64,
+}
+
+/// The members whose cosignatures of a checkpoint count, by name. A cosigner's key bears its member's name.
 #[must_use]
-pub fn is_settled(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> bool {
+pub fn cosigners(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> Vec<Cosigner> {
     let own = roster.jurisdiction(origin);
     let others = roster.members.values().filter(|member| Some(member.jurisdiction) != own);
     let keys: Vec<VerifierKey> = others
@@ -99,9 +108,20 @@ pub fn is_settled(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &R
         .collect();
     // One bad cosignature makes the note's cosignatures worthless, not its checkpoint.
     let signed = checkpoint.cosignatures(&keys).unwrap_or_default();
-    let jurisdictions: BTreeSet<Jurisdiction> = others
-        .filter(|member| signed.iter().any(|one| one.name == member.name.as_str()))
-        .map(|member| member.jurisdiction)
-        .collect();
+    others
+        .filter_map(|member| {
+            let one = signed.iter().find(|one| one.name == member.name.as_str())?;
+            let (member, jurisdiction) = (member.name.clone(), member.jurisdiction);
+            Some(Cosigner { member, jurisdiction, time: one.time.unwrap_or_default() })
+        })
+        .collect()
+}
+
+/// Whether a checkpoint has cosignatures of the roster's quorum of distinct jurisdictions other than the
+/// origin's.
+#[must_use]
+pub fn is_settled(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> bool {
+    let cosigners = cosigners(checkpoint, origin, roster);
+    let jurisdictions: BTreeSet<Jurisdiction> = cosigners.iter().map(|one| one.jurisdiction).collect();
     jurisdictions.len() >= roster.quorum as usize
 }

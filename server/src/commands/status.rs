@@ -4,12 +4,12 @@ use almenara_client::{
     exit::{CliError, Outcome},
     output::Style,
     rpc::log_service_client::LogServiceClient,
+    store::cosigners,
     text::{count, duration},
     tls::{SharedAuthorities, connect},
 };
 use almenara_proto::{
     checkpoint::{SignedCheckpoint, origin_of},
-    note::{KeyKind, VerifierKey},
     roster::{Member, Roster},
     wire::GetCheckpointRequest,
 };
@@ -27,7 +27,9 @@ struct LogStatus {
     size: Option<u64>,
     /// Base64 in checkpoints, hex here.
     root: Option<String>,
-    /// Members that cosigned this checkpoint.
+    /// Entries that a quorum of cosignatures covers; nothing when the node holds none of the log.
+    settled: Option<u64>,
+    /// Members that cosigned the checkpoint of that size.
     cosigned_by: Vec<String>,
     /// Unix seconds of the newest cosignature.
     cosigned_at: Option<u64>,
@@ -54,8 +56,8 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
     let now = context.now();
     let title = format!("{} at {address}, roster version {}", config.member, roster.version);
     context.output.say(format_args!("{}\n", context.output.paint(Style::Bold, &title)))?;
-    let rows: Vec<[String; 6]> = logs.iter().map(|log| log.row(now)).collect();
-    context.output.table(["log", "in", "entries", "root", "cosigned by", "cosigned"], &rows)?;
+    let rows: Vec<[String; 7]> = logs.iter().map(|log| log.row(now)).collect();
+    context.output.table(["log", "in", "entries", "settled", "root", "cosigned by", "cosigned"], &rows)?;
     Ok(Outcome::Done)
 }
 
@@ -69,44 +71,44 @@ async fn status(
         jurisdiction: member.jurisdiction.to_string(),
         size: None,
         root: None,
+        settled: None,
         cosigned_by: Vec::new(),
         cosigned_at: None,
     };
-    let note = match client.get_checkpoint(GetCheckpointRequest { origin: member.name.to_string() }).await {
-        Ok(answer) => answer.into_inner().checkpoint,
+    let answer = match client.get_checkpoint(GetCheckpointRequest { origin: member.name.to_string() }).await {
+        Ok(answer) => answer.into_inner(),
         Err(error) if error.code() == Code::NotFound => return Ok(status),
         Err(error) => return Err(error.into()),
     };
     // A log whose first checkpoint has not come yet.
-    let Some(segment) = member.segment().filter(|_| !note.is_empty()) else { return Ok(status) };
+    let Some(segment) = member.segment().filter(|_| !answer.checkpoint.is_empty()) else { return Ok(status) };
     let origin = origin_of(member.name.as_str());
-    let held = |error: &dyn std::fmt::Display| {
-        CliError::misbehaved(format!("the node's checkpoint of {origin}: {error}"))
+    let open = |note: &[u8]| {
+        SignedCheckpoint::open(note, &origin, &segment.log_key.0)
+            .map_err(|error| CliError::misbehaved(format!("the node's checkpoint of {origin}: {error}")))
     };
-    let checkpoint =
-        SignedCheckpoint::open(&note, &origin, &segment.log_key.0).map_err(|error| held(&error))?;
-    let cosigners: Vec<VerifierKey> = roster
-        .members
-        .values()
-        .filter_map(|other| {
-            VerifierKey::new(other.name.as_str(), KeyKind::CosignatureV1, &other.cosign_key.0).ok()
-        })
-        .collect();
-    let cosignatures = checkpoint.cosignatures(&cosigners).map_err(|error| held(&error))?;
+    let checkpoint = open(&answer.checkpoint)?;
     status.size = Some(checkpoint.checkpoint().size);
     status.root = Some(checkpoint.checkpoint().root.to_string());
-    status.cosigned_at = cosignatures.iter().filter_map(|one| one.time).max();
-    status.cosigned_by = cosignatures.into_iter().map(|one| one.name).collect();
+    status.settled = Some(0);
+    if !answer.settled.is_empty() {
+        let settled = open(&answer.settled)?;
+        let cosigners = cosigners(&settled, &member.name, roster);
+        status.settled = Some(settled.checkpoint().size);
+        status.cosigned_at = cosigners.iter().map(|one| one.time).max();
+        status.cosigned_by = cosigners.into_iter().map(|one| one.member.to_string()).collect();
+    }
     Ok(status)
 }
 
 impl LogStatus {
-    fn row(&self, now: u64) -> [String; 6] {
+    fn row(&self, now: u64) -> [String; 7] {
         let short = |root: &String| root.chars().take(16).collect::<String>() + "…";
         [
             self.origin.clone(),
             self.jurisdiction.clone(),
             self.size.map_or_else(|| "none yet".to_owned(), count),
+            self.settled.map(count).unwrap_or_default(),
             self.root.as_ref().map(short).unwrap_or_default(),
             self.cosigned_by.join(", "),
             self.cosigned_at

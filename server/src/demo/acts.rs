@@ -198,9 +198,9 @@ impl Cast {
         Ok(published)
     }
 
-    /// Waits until every node holds every log.
+    /// Waits until every node holds every log, and knows who has cosigned it.
     pub(super) async fn replicate(&mut self, story: &mut Story<'_>) -> Result<(), CliError> {
-        story.step("The nodes replicate each other's logs, and verify every byte")?;
+        story.step("The nodes replicate each other's logs, verify every byte, and cosign what they hold")?;
         let sizes = self.sizes()?;
         for holder in &self.organisations {
             for (origin, size) in &sizes {
@@ -215,7 +215,12 @@ impl Cast {
         let name = |at: usize| Ok::<_, CliError>(format!("held by {}", self.one(at)?.name));
         let header = ["log of".to_owned(), "entries".to_owned(), name(0)?, name(1)?, name(2)?];
         story.table(header.each_ref().map(String::as_str), &rows)?;
-        story.expect(true, "every node holds every log under its origin's signed checkpoint")?;
+        let settled =
+            |holder: &Organisation| sizes.iter().all(|(origin, size)| holder.settled(origin) >= *size);
+        story.expect(
+            self.organisations.iter().all(settled),
+            "every node holds every log under its origin's checkpoint, which another jurisdiction cosigned",
+        )?;
         story.took()
     }
 

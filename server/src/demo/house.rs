@@ -138,7 +138,14 @@ impl Organisation {
         head.map_or(0, |head| head.signed_size)
     }
 
-    /// Waits until its node holds `size` entries of a member's log.
+    /// Entries of a member's log that enough others have cosigned, as its node knows.
+    #[must_use]
+    pub(super) fn settled(&self, origin: &MemberName) -> u64 {
+        let head = self.node.as_ref().and_then(|node| node.heads().get(origin));
+        head.map_or(0, |head| head.settled_size())
+    }
+
+    /// Waits until its node holds `size` entries of a member's log, and knows that they are settled.
     ///
     /// # Errors
     /// When it does not within `patience`.
@@ -152,12 +159,15 @@ impl Organisation {
         let Some(mut watch) = watch else {
             return Err(CliError::internal(format!("the node of {} holds no log of {origin}", self.name)));
         };
-        let reached = watch.wait_for(|head| head.signed_size >= size);
+        let reached = watch.wait_for(|head| head.signed_size >= size && head.settled_size() >= size);
         match tokio::time::timeout(patience, reached).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(CliError::internal(format!(
-                "the log of {origin} does not reach the node of {}",
-                self.name
+                "the log of {origin} does not reach the node of {}, or nobody cosigns it: {} of {size} entries are \
+                 there, {} of them settled",
+                self.name,
+                self.held(origin),
+                self.settled(origin)
             ))),
         }
     }

@@ -169,7 +169,7 @@ async fn send(
             // First up to what is settled, so that the reader sees those cosignatures with the tree that they are for.
             if let Some(more) = &head.settled
                 && more.size > settled
-                && more.size > sending.from
+                && more.size >= sending.from
             {
                 sending.up_to(head.log, more.size, more.note.clone()).await?;
                 settled = more.size;
@@ -180,7 +180,7 @@ async fn send(
             }
             if let Some(more) = &head.settled
                 && more.size > settled
-                && (sending.from == more.size || sending.ends.contains(&more.size))
+                && sending.ends.contains(&more.size)
             {
                 sending.frame(Frame::Checkpoint(more.note.clone())).await?;
                 settled = more.size;

@@ -25,9 +25,10 @@ pub async fn pull_and_export(federation: &Federation, total: u64, directory: &Pa
     write_private(&home.join("tls").join("key.pem"), &leaf.key_pem)?;
     rosters::write(&home.join("rosters").join("1.roster"), &federation.roster.signed)?;
     let (node, hash) = (federation.name(0)?, federation.roster.id);
+    // No second node runs meanwhile, that could cosign.
     let config = format!(
         "federation = \"{FEDERATION}\"\nroster = \"{hash}\"\nnodes = [\"{node}\"]\n[tls]\ncertificate = \
-         \"tls/cert.pem\"\nkey = \"tls/key.pem\"\n"
+         \"tls/cert.pem\"\nkey = \"tls/key.pem\"\n[policy]\npending_allowed = true\n"
     );
     std::fs::write(home.join("almenara.toml"), config)?;
     let home_text = home.to_str().context("a UTF-8 path")?;

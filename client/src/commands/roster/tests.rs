@@ -138,7 +138,7 @@ fn three_members_make_sign_verify_and_accept_a_roster_through_files() {
     let desk = Desk::of(&["TH", "NL", "US"]);
     let text = desk.check(NEW, "", 0, "almenara roster sign");
     assert!(
-        text.contains("2 other jurisdictions must cosign: two histories of one log are prevented"),
+        text.contains("2 other jurisdictions must cosign: two histories of one log are prevented, unless"),
         "{text}"
     );
     assert!(!text.contains("one jurisdiction only"), "{text}");
@@ -158,6 +158,26 @@ fn three_members_make_sign_verify_and_accept_a_roster_through_files() {
     desk.check("roster show", "", 2, "there is no roster");
     desk.check("roster accept @v1.roster", "", 0, "Roster version 1 of scamwatch.example");
     desk.check("roster show", "", 0, "Roster version 1 of scamwatch.example");
+}
+
+#[test]
+fn what_is_only_detectable_is_not_called_prevented() {
+    let check = |jurisdictions: &[&str], quorum: &str, says: &str| {
+        let desk = Desk::of(jurisdictions);
+        let entries: String = (0..jurisdictions.len()).map(|n| format!(" @m{n}.entry")).collect();
+        let line = format!(
+            "roster new --federation a.example --member-entry{entries} --quorum {quorum} -o @v1.roster"
+        );
+        desk.check(&line, "", 0, &format!("are {says}"));
+    };
+    check(&["TH", "NL"], "1", "prevented, unless a member cosigns both");
+    check(&["TH", "NL", "US"], "1", "detectable, not prevented");
+    check(&["TH", "NL", "US"], "2", "prevented");
+    // One member of NL may cosign one history with US, and the other another one with KE.
+    check(&["TH", "NL", "NL", "US", "KE"], "2", "detectable, not prevented");
+    check(&["TH", "NL", "NL", "US", "KE"], "3", "prevented");
+    // Of a log in TH two histories settle by one member of NL each; and each of them is honest.
+    check(&["TH", "NL", "NL"], "1", "detectable, not prevented");
 }
 
 #[test]

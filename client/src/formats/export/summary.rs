@@ -13,6 +13,8 @@ const EXAMPLES: usize = 3;
 pub enum Skip {
     /// The reader's policy does not list it.
     NotListed,
+    /// The reader's policy would list it, were it settled.
+    Pending,
     /// To be looked up, never to be blocked.
     LookupOnly,
     /// PAP is not CLEAR or GREEN, or not given.
@@ -39,6 +41,7 @@ impl Skip {
     pub const fn code(self) -> &'static str {
         match self {
             Self::NotListed => "not_listed",
+            Self::Pending => "pending",
             Self::LookupOnly => "lookup_only",
             Self::Pap => "pap",
             Self::Kind => "kind",
@@ -56,6 +59,7 @@ impl fmt::Display for Skip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotListed => "the policy does not list it",
+            Self::Pending => "it is pending: too few other jurisdictions have cosigned it yet",
             Self::LookupOnly => "it is lookup-only: never in a blocklist",
             Self::Pap => "its PAP does not allow blocking (CLEAR or GREEN would)",
             Self::Kind => "the format is for another kind of indicator",

@@ -8,6 +8,7 @@ fn item(kind: Kind, value: &str) -> ExportItem {
     ExportItem {
         indicator: Indicator::new(kind, value).expect("a well-formed value"),
         listed: true,
+        pending: false,
         score: 80,
         categories: vec![Category::PHISHING],
         include_subdomains: false,
@@ -65,6 +66,7 @@ fn a_blocklist_holds_only_what_may_be_blocked() {
             check(&format, &item, expected);
         };
         with(|item| item.listed = false, "not_listed");
+        with(|item| (item.listed, item.pending) = (false, true), "pending");
         with(|item| item.lookup_only = true, "lookup_only");
         with(|item| item.pap = None, "pap");
         with(|item| item.pap = Some(Pap::Amber), "pap");
@@ -216,8 +218,9 @@ fn a_cell_that_a_spreadsheet_would_run_is_quoted_there_and_exact_for_machines() 
 #[test]
 fn records_carry_their_markings() {
     let hidden = ExportItem { listed: false, lookup_only: true, pap: None, ..domain("a-b.example") };
-    let (json, summary) = text(&Format::JsonLines, &[hidden]);
-    assert_eq!(summary.written, 1);
+    let pending = ExportItem { listed: false, pending: true, ..domain("c-d.example") };
+    let (json, summary) = text(&Format::JsonLines, &[hidden, pending]);
+    assert_eq!((summary.written, summary.skipped["pending"].count), (1, 1));
     let value: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(
         (&value["listed"], &value["lookup_only"], &value["pap"]),
