@@ -6,18 +6,31 @@ use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, FieldDescriptorProto, field_descriptor_proto::Type};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     "almenara/v1/statement.proto",
     "almenara/v1/log.proto",
     "almenara/v1/roster.proto",
+    "almenara/v1/custody.proto",
+    "almenara/v1/evidence.proto",
     "almenara/v1/publish.proto",
     "almenara/v1/replicate.proto",
     "almenara/v1/lookup.proto",
 ];
 
-/// The messages that somebody signs or hashes, and what they contain.
-const SIGNED: [&str; 8] =
-    ["Statement", "LogEntry", "BatchHeader", "Withdrawal", "KeyGrant", "KeyRevocation", "Override", "Roster"];
+/// The messages that somebody signs or hashes, and evidence, which must read alike for everybody; and what they
+/// contain.
+const STRICT: [&str; 10] = [
+    "Statement",
+    "LogEntry",
+    "BatchHeader",
+    "Withdrawal",
+    "KeyGrant",
+    "KeyRevocation",
+    "Override",
+    "Roster",
+    "CustodyReport",
+    "Evidence",
+];
 
 #[expect(
     clippy::disallowed_methods,
@@ -38,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map(|message| (message.name().to_owned(), message))
         .collect();
     let mut tables = String::new();
-    let mut wanted: Vec<String> = SIGNED.iter().map(|&name| name.to_owned()).collect();
+    let mut wanted: Vec<String> = STRICT.iter().map(|&name| name.to_owned()).collect();
     let mut done = Vec::new();
     while let Some(name) = wanted.pop() {
         if !done.contains(&name) {

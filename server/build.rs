@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let set = protox::compile(files, ["../proto"])?;
     tonic_prost_build::configure()
         .build_client(false)
+        .codec_path("crate::grpc::codec::Codec")
         .extern_path(".almenara.v1", "::almenara_proto::wire")
         .compile_fds(set)?;
     Ok(())

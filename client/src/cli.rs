@@ -6,14 +6,15 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        self, completions, dispute, export, grant, import, keygen, lookup, publish, pull, revoke, roster,
-        show, sight, sign, status, submit, watch, withdraw,
+        self, completions, dispute, evidence, export, grant, import, keygen, lookup, publish, pull, revoke,
+        roster, show, sight, sign, status, submit, watch, withdraw,
     },
     config::Environment,
     context::Context,
     exit::{self, CliError, Exit},
     home::Home,
     output::{Manner, Output},
+    text::tame_lines,
 };
 
 /// Publish to, pull from and check a federation that exchanges signed scam indicators.
@@ -84,7 +85,7 @@ pub enum Verb {
     Grant(grant::Args),
     /// End a desk's key, signed by the member's root key (offline)
     Revoke(revoke::Args),
-    /// Make, sign, look at and check rosters (offline)
+    /// Make, sign, look at, check and submit rosters
     Roster(roster::Args),
     /// Read indicators from a list, CSV, STIX, MISP … into drafts (offline)
     Import(import::Args),
@@ -112,6 +113,8 @@ pub enum Verb {
     Show(show::Args),
     /// Show logs, sizes, ages and trouble of the local store
     Status(status::Args),
+    /// Check and list proof that somebody signed two histories (offline)
+    Evidence(evidence::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -151,7 +154,7 @@ fn start(cli: Cli) -> Exit {
 pub fn report(program: &str, error: &CliError) -> Exit {
     let text = error.to_string();
     if !text.is_empty() {
-        eprintln!("{program}: {text}");
+        eprintln!("{program}: {}", tame_lines(&text, &[]));
     }
     error.exit()
 }

@@ -9,6 +9,7 @@ use crate::{
 mod desk;
 mod handling;
 mod held;
+mod history;
 mod list_args;
 mod lists;
 mod send;
@@ -17,6 +18,7 @@ mod tests;
 
 pub mod completions;
 pub mod dispute;
+pub mod evidence;
 pub mod export;
 pub mod grant;
 pub mod import;
@@ -57,6 +59,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Export(args) => export::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,
         Verb::Status(args) => status::run(args, context).await,
+        Verb::Evidence(args) => evidence::run(args, context).await,
         Verb::Completions(args) => completions::run(args, context).await,
     }
 }

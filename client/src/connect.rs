@@ -108,8 +108,7 @@ impl Caller {
     /// Takes in the versions that this node knows and we do not. Two ends agree on the roster first: until they
     /// do, nothing restricted flows (PROTOCOL.md §8).
     async fn refresh(&mut self, node: &Node) -> Result<(), CliError> {
-        let mut client =
-            RosterServiceClient::new(node.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let mut client = node.rosters();
         let from_version = self.roster().version;
         let status = |status| node.error(status);
         let mut offered =
@@ -130,9 +129,25 @@ impl Caller {
         }
         Ok(())
     }
+
+    /// Accepts the next version, durably, and calls by it from now on.
+    ///
+    /// # Errors
+    /// [`CliError`], as [`Rosters::accept`] says.
+    pub fn accept(&mut self, offered: SignedRoster) -> Result<(), CliError> {
+        self.rosters.accept(offered)?;
+        self.authorities.replace(rosters::authorities(self.roster())?);
+        Ok(())
+    }
 }
 
 impl Node {
+    /// Its rosters.
+    #[must_use]
+    pub fn rosters(&self) -> RosterServiceClient<Channel> {
+        RosterServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
     /// Its logs.
     #[must_use]
     pub fn logs(&self) -> LogServiceClient<Channel> {

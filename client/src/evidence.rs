@@ -1,58 +1,57 @@
-//! Evidence against an origin, kept in a file that anybody can check.
+//! Evidence, kept in files that anybody can check (PROTOCOL.md §10): `evidence/*.evidence` of the home.
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use almenara_proto::{
+    evidence::{Equivocation, Evidence},
+    limits::EVIDENCE_BYTES,
+};
 
-use almenara_proto::name::MemberName;
+use crate::{context::Context, exit::CliError, files, pull::PullError};
 
-use crate::{context::Context, exit::CliError, files, follow::Evidence, pull::PullError};
+/// How the files' names end.
+const EXTENSION: &str = "evidence";
 
-/// The file's content: the notes as they came, and what connects them.
-#[derive(Serialize)]
-struct File<'a> {
-    origin: &'a str,
-    /// The log key that signed both, in hex.
-    log_key: String,
-    old: String,
-    new: String,
-    /// The root that the new tree has at the old size, in hex; nothing when the sizes are equal.
-    prefix: Option<String>,
-    /// The consistency proof (RFC 6962 §2.1.2) from there, in hex.
-    proof: Vec<String>,
-}
-
-/// Writes it into `folder`; the same evidence is kept once.
+/// Writes proof against a log into `folder`; the same is kept once.
 ///
 /// # Errors
 /// [`CliError`], when the file cannot be written.
-pub fn keep(folder: &Path, origin: &MemberName, evidence: &Evidence) -> Result<PathBuf, CliError> {
-    let note = |note: &[u8]| String::from_utf8_lossy(note).into_owned();
-    let file = File {
-        origin: origin.as_str(),
-        log_key: data_encoding::HEXLOWER.encode(evidence.new.log_key()),
-        old: note(evidence.old.note()),
-        new: note(evidence.new.note()),
-        prefix: evidence.prefix.map(|hash| hash.to_string()),
-        proof: evidence.proof.iter().map(ToString::to_string).collect(),
-    };
-    let (old, new) = (evidence.old.checkpoint(), evidence.new.checkpoint());
-    let path = folder.join(format!("{origin}-{}-{}.json", old.size, new.size));
-    let text = serde_json::to_vec_pretty(&file).map_err(CliError::internal)?;
-    let written = files::create_private_folder(folder).and_then(|()| files::replace_file(&path, &text));
+pub fn keep(folder: &Path, found: &Equivocation) -> Result<PathBuf, CliError> {
+    let size = |note: &almenara_proto::checkpoint::SignedCheckpoint| note.checkpoint().size;
+    let (old, new) = (size(found.earlier()), size(found.later()));
+    let path = folder.join(format!("{}-{old}-{new}.{EXTENSION}", found.member()));
+    let written = files::create_private_folder(folder)
+        .and_then(|()| files::replace_file(&path, &found.to_evidence().encode()));
     written.map_err(|error| CliError::file(&path, &error))?;
     Ok(path)
+}
+
+/// Reads a file; what it proves is another question.
+///
+/// # Errors
+/// [`CliError`], when it cannot be read or is no evidence.
+pub fn read(path: &Path) -> Result<Evidence, CliError> {
+    let unreadable = |error| CliError::file(path, &error);
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > EVIDENCE_BYTES as u64 {
+        return Err(CliError::usage(format!("{size} bytes: this is no file of evidence")).at(path.display()));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    Evidence::parse(&bytes).map_err(|void| CliError::from(void).at(path.display()))
 }
 
 /// The error with which a log ends whose origin signed two histories: its evidence is kept first.
 ///
 /// # Errors
 /// As [`keep`].
-pub fn quarantine(context: &Context, origin: &MemberName, error: PullError) -> Result<CliError, CliError> {
+pub fn quarantine(context: &Context, error: PullError) -> Result<CliError, CliError> {
     let PullError::Follow { error: refused, .. } = &error else { return Ok(error.into()) };
     let Some(found) = refused.evidence() else { return Ok(error.into()) };
-    let path = keep(&folder(context), origin, found)?;
-    Ok(CliError::misbehaved(format_args!("{refused}; the evidence is in {}", path.display())))
+    let path = keep(&folder(context), found)?;
+    Ok(CliError::misbehaved(format_args!(
+        "{refused}; the evidence is in {}, and `almenara evidence verify` checks it",
+        path.display()
+    )))
 }
 
 /// Where evidence is kept.
@@ -71,8 +70,10 @@ pub fn kept(folder: &Path) -> Result<Vec<String>, CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(CliError::file(folder, &error)),
     };
-    let paths = listed.map(|file| file.map(|file| file.path().display().to_string()));
-    let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(|error| CliError::file(folder, &error))?;
+    let paths = listed.map(|file| file.map(|file| file.path()));
+    let mut paths =
+        paths.collect::<Result<Vec<PathBuf>, _>>().map_err(|error| CliError::file(folder, &error))?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
     paths.sort_unstable();
-    Ok(paths)
+    Ok(paths.iter().map(|path| path.display().to_string()).collect())
 }

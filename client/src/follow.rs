@@ -24,7 +24,7 @@ use bytes::Bytes;
 use almenara_proto::{
     batch::{Disclosure, VerifiedBatch},
     blame::Void,
-    checkpoint::{SignedCheckpoint, contradiction, equivocation, origin_of},
+    checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
     log::LogEntry,
     merkle::{Hash, verify_consistency},
     name::MemberName,
@@ -34,8 +34,7 @@ use almenara_proto::{
 };
 
 pub use error::{Accused, Fault, FollowError};
-use evidence::Contradiction;
-pub use evidence::Evidence;
+use evidence::{Contradiction, departure, two_roots};
 
 /// Entries of one page. A proof of some 60 hashes for every 64 entries costs little, and the memory for a page
 /// is bounded by the message, not by this.
@@ -168,8 +167,8 @@ impl Follower {
         let new = SignedCheckpoint::open(note, &origin, &segment.log_key.0)?;
         let size = new.checkpoint().size;
         for old in [&self.last, &self.target].into_iter().flatten() {
-            if equivocation(old, &new) {
-                return Err(Fault::Equivocation(Box::new(Evidence::of_equal_sizes(old.clone(), new))));
+            if let Some(proof) = two_roots(old, &new) {
+                return Err(Fault::Equivocation(proof));
             }
         }
         let held = self.prefix.size().max(segment.from_size);
@@ -194,9 +193,8 @@ impl Follower {
             None => Err(Fault::Stale { found: found.size, held }),
             Some(end) if end.root == found.root => Ok(Step::Checkpoint(note)),
             Some(End { size, root, target, proof }) => {
-                if contradiction(&note, target, root, proof) {
-                    let evidence = Evidence::of_prefix(note, target.clone(), *root, proof.clone());
-                    return Err(Fault::Fork(Box::new(evidence)));
+                if let Some(proof) = departure(&note, target, *root, proof.clone()) {
+                    return Err(Fault::Fork(proof));
                 }
                 // Another key signed it: the log began anew there.
                 Err(Fault::OtherRoot { size: *size, found: found.root, held: *root })
@@ -350,6 +348,8 @@ impl<'a> Watch<'a> {
     fn judge(self, end: u64, proof: &[Hash]) -> Result<(), Fault> {
         let (Some(contradiction), Some(earlier)) = (self.contradiction, self.earlier) else { return Ok(()) };
         let (prefix, proof) = contradiction.prove(end, self.target.checkpoint().size, proof);
-        Err(Fault::Fork(Box::new(Evidence::of_prefix(earlier.clone(), self.target.clone(), prefix, proof))))
+        let Checkpoint { size, root: found, .. } = *earlier.checkpoint();
+        Err(departure(earlier, self.target, prefix, proof)
+            .map_or(Fault::OtherRoot { size, found, held: prefix }, Fault::Fork))
     }
 }

@@ -15,7 +15,10 @@ use comfy_table::{ContentArrangement, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::{exit::CliError, text::tame};
+use crate::{
+    exit::CliError,
+    text::{tame, tame_json, tame_lines},
+};
 
 /// After this long a command shows how far it is.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
@@ -32,6 +35,10 @@ pub struct Manner {
     /// Every question is answered with yes.
     pub yes: bool,
 }
+
+/// What [`Output::paint`] puts around text.
+const SEQUENCES: [&str; 6] =
+    ["\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[0m"];
 
 /// How a piece of text stands out on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +107,8 @@ impl Output {
         self.manner.json
     }
 
-    /// A sentence or a block of text for people. Foreign parts were made harmless by [`tame`] before.
+    /// A sentence or a block of text for people. Foreign parts that must not break a line were made harmless by
+    /// [`tame`] before; nothing but our own colours commands a terminal.
     ///
     /// # Errors
     /// [`CliError`], when standard output cannot be written.
@@ -108,7 +116,7 @@ impl Output {
         if self.manner.json || self.manner.quiet {
             Ok(())
         } else {
-            write(&self.out, format_args!("{text}\n"))
+            write(&self.out, format_args!("{}\n", self.harmless(text)))
         }
     }
 
@@ -141,7 +149,7 @@ impl Output {
             return Ok(());
         }
         let line = serde_json::to_string(value).map_err(CliError::internal)?;
-        write(&self.out, format_args!("{line}\n"))
+        write(&self.out, format_args!("{}\n", tame_json(&line)))
     }
 
     /// The same answer for both: `value` for machines, or the text that `people` makes of it.
@@ -165,13 +173,13 @@ impl Output {
     pub fn warn(&self, text: impl Display) {
         let word = self.paint(Style::Warning, "warning:");
         // Nobody is left to tell that standard error is closed.
-        let _closed = write(&self.err, format_args!("{word} {text}\n"));
+        let _closed = write(&self.err, format_args!("{word} {}\n", self.harmless(text)));
     }
 
     /// A sentence on standard error about what is going on; not with `--quiet`.
     pub fn note(&self, text: impl Display) {
         if !self.manner.quiet {
-            let _closed = write(&self.err, format_args!("{text}\n"));
+            let _closed = write(&self.err, format_args!("{}\n", self.harmless(text)));
         }
     }
 
@@ -188,11 +196,15 @@ impl Output {
                 "`{question}` cannot be asked here, since this is no terminal: look at what was shown, and give --yes"
             )));
         }
-        write(&self.err, format_args!("{question} [y/N] "))?;
+        write(&self.err, format_args!("{} [y/N] ", self.harmless(question)))?;
         let mut answer = String::new();
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.read_line(&mut answer).map_err(|error| gone(&error))?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    fn harmless(&self, text: impl Display) -> String {
+        tame_lines(&text.to_string(), if self.colour { &SEQUENCES } else { &[] })
     }
 
     /// Shows how far a long command is, once it takes more than a second; `total` 0 means: nobody knows.
@@ -328,6 +340,28 @@ mod tests {
         check(Manner::default(), "said\n2 numbers\nname         size\na\\u{1b}[2Jb  1\n");
         check(Manner { json: true, ..Manner::default() }, "[1,2]\n");
         check(Manner { quiet: true, ..Manner::default() }, "");
+    }
+
+    #[test]
+    fn nothing_foreign_commands_a_terminal_whatever_says_it() {
+        let hostile = "a\u{1b}]0;owned\u{7}\u{202e}b\u{9b}2J\rc";
+        for json in [false, true] {
+            let (mut output, captured) = Output::captured(Manner { json, ..Manner::default() }, "n\n");
+            output.colour = true;
+            output.say(hostile).expect("written");
+            output.say(output.paint(Style::Bad, hostile)).expect("written");
+            output.table(["name"], &[[hostile.into()]]).expect("written");
+            output.json(&hostile).expect("written");
+            output.warn(hostile);
+            output.note(hostile);
+            assert_eq!(output.confirm(hostile), Ok(false));
+            let mut text = captured.out() + &captured.err();
+            assert_eq!(text.matches("owned").count(), if json { 4 } else { 6 }, "{text}");
+            for ours in SEQUENCES {
+                text = text.replace(ours, "");
+            }
+            assert!(!text.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{text:?}");
+        }
     }
 
     #[test]

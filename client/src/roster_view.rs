@@ -1,25 +1,28 @@
-//! A roster in plain words: who belongs, who signed, what the votes add up to, and which promise does not hold.
+//! A roster in plain words: who belongs, what it changes, who signed, what the votes add up to, and which promise
+//! does not hold.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+mod awaited;
+mod quorum;
+
+use std::collections::BTreeSet;
 
 use almenara_proto::{
     blame::Void,
     merkle::Hash,
-    name::{Jurisdiction, MemberName},
-    roster::{Member, Roster, SignedRoster},
-    verdict::Policy,
+    name::MemberName,
+    roster::{Change, Member, Purpose, Roster, SignedRoster, changes},
     wire::OrganisationType,
 };
 use serde::Serialize;
 
 use crate::{
+    ballot::Ballot,
     exit::CliError,
     output::{Output, Style},
-    text::{duration, moment, plural},
+    text::{duration, moment, plural, tame},
 };
+
+pub use awaited::Awaited;
 
 /// A roster for people (and, with `--json`, for machines).
 #[derive(Clone, Debug, Serialize)]
@@ -36,8 +39,15 @@ pub struct RosterView {
     pub expires_at: u64,
     /// Cosignatures of distinct other jurisdictions that settle an entry.
     pub quorum: u32,
-    /// Whether two histories of a log cannot both settle unless some member cosigned both.
-    pub forks_prevented: bool,
+    /// Members of whom two histories could both settle: their forks are detected, not prevented.
+    pub forkable: Vec<String>,
+    /// Members whose entries can never settle: too few jurisdictions are independent of theirs.
+    pub unsettleable: Vec<String>,
+    /// What differs from the version before; nothing where that one is not at hand, or for version 1.
+    pub changes: Option<Vec<ChangeView>>,
+    /// The votes of the version before, where it is at hand, and of this one. Version 1 needs no votes: every
+    /// member signs it.
+    pub ballots: Vec<Ballot>,
     /// All members, in the order of their names.
     pub members: Vec<MemberView>,
     /// All groups.
@@ -46,6 +56,19 @@ pub struct RosterView {
     pub jurisdictions: Vec<String>,
     /// Those with more than half of their members among the signers.
     pub votes: Vec<String>,
+}
+
+/// One difference.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeView {
+    /// A word for programs: `joined`, `left`, `key`, …
+    pub kind: &'static str,
+    /// Whom it is about; nothing when about the federation.
+    pub member: Option<String>,
+    /// In plain words.
+    pub text: String,
+    #[serde(skip)]
+    root_key: bool,
 }
 
 /// One member.
@@ -84,9 +107,20 @@ impl RosterView {
     /// # Errors
     /// [`Void`], when the body breaks a rule.
     pub fn of(signed: &SignedRoster) -> Result<Self, Void> {
+        Self::after(signed, None)
+    }
+
+    /// The same beside the version before, which the caller has found to be the one that the roster names.
+    ///
+    /// # Errors
+    /// [`Void`], when the body breaks a rule.
+    pub fn after(signed: &SignedRoster, before: Option<&Roster>) -> Result<Self, Void> {
         let roster = Roster::parse(&signed.body)?;
         let signers = signed.signers(&roster);
-        let jurisdictions: Vec<String> = roster.jurisdictions().iter().map(ToString::to_string).collect();
+        let names = |members: &mut dyn Iterator<Item = &Member>| -> Vec<String> {
+            members.map(|member| member.name.to_string()).collect()
+        };
+        let counted = (roster.version > 1).then_some(&roster);
         Ok(Self {
             federation: roster.federation.clone(),
             version: roster.version,
@@ -94,7 +128,10 @@ impl RosterView {
             previous: roster.previous.as_ref().map(Hash::to_string),
             expires_at: roster.expires_at,
             quorum: roster.quorum,
-            forks_prevented: forks_prevented(&roster),
+            forkable: names(&mut roster.forkable()),
+            unsettleable: names(&mut roster.unsettleable()),
+            changes: before.map(|before| changes(before, &roster).iter().map(ChangeView::of).collect()),
+            ballots: before.into_iter().chain(counted).map(|roster| Ballot::count(roster, signed)).collect(),
             members: roster.members.values().map(|member| MemberView::of(member, &signers)).collect(),
             groups: roster
                 .groups
@@ -105,7 +142,7 @@ impl RosterView {
                 })
                 .collect(),
             votes: roster.votes(&signers).iter().map(ToString::to_string).collect(),
-            jurisdictions,
+            jurisdictions: roster.jurisdictions().iter().map(ToString::to_string).collect(),
         })
     }
 
@@ -123,13 +160,21 @@ impl RosterView {
         output.json(self)?;
         let title = format!("Roster version {} of {}", self.version, self.federation);
         output.say(format_args!("{}\n", output.paint(Style::Bold, &title)))?;
+        if let Some(changes) = &self.changes {
+            self.print_changes(changes, output)?;
+        }
         let rows: Vec<[String; 6]> = self.members.iter().map(MemberView::row).collect();
         output.table(["member", "type", "in", "also subject to", "node", "signed"], &rows)?;
         output.say("")?;
         for group in &self.groups {
             output.say(format_args!("group         {}: {}", group.name, group.members.join(", ")))?;
         }
-        output.say(format_args!("votes         {}", self.votes_in_words()))?;
+        if self.ballots.is_empty() {
+            output.say(format_args!("votes         {}", self.votes_in_words()))?;
+        }
+        for ballot in &self.ballots {
+            output.say(format_args!("votes of v{:<4}{}", ballot.version, ballot.in_words()))?;
+        }
         output.say(format_args!("quorum        {}", self.quorum_in_words()))?;
         output.say(format_args!("expires       {}", expiry(self.expires_at, now)))?;
         if let Some(previous) = &self.previous {
@@ -154,23 +199,44 @@ impl RosterView {
         }
     }
 
-    fn quorum_in_words(&self) -> String {
-        let cosigners = plural(self.quorum as usize, "other jurisdiction", "other jurisdictions");
-        match (self.quorum, self.forks_prevented) {
-            (0, _) => "0: every entry counts as settled at once, cosigned by nobody".to_owned(),
-            (_, true) => format!(
-                "{cosigners} must cosign: two histories of one log are prevented, unless a member cosigns both"
+    /// What people do with it once there are enough signatures.
+    #[must_use]
+    pub fn next(&self, file: &str) -> String {
+        match self.version {
+            1 => format!(
+                "Signed by every member. Send {file} to all; they compare this hash by voice or in person, and join:\n  {}\n  almenarad join {file}",
+                self.hash
             ),
-            (_, false) => format!(
-                "{cosigners} must cosign, and other members can make up as many for another history: two histories \
-                 of one log are detectable, not prevented"
-            ),
+            version => {
+                format!("Enough members signed version {version}. Next: almenara roster submit {file}")
+            }
         }
+    }
+
+    fn print_changes(&self, changes: &[ChangeView], output: &Output) -> Result<(), CliError> {
+        output.say(format_args!("Changes since version {}:", self.version.saturating_sub(1)))?;
+        if changes.is_empty() {
+            output.say("  nothing")?;
+        }
+        for change in changes {
+            output.say(format_args!("  - {}", tame(&change.text)))?;
+        }
+        output.say("")
+    }
+
+    /// Whose signatures are missing, in words; nothing when there are enough.
+    #[must_use]
+    pub fn missing(&self) -> Option<String> {
+        let missing = match self.version {
+            1 => self.unsigned().join(", "),
+            _ => self.ballots.iter().filter_map(Ballot::missing).collect::<Vec<_>>().join("; "),
+        };
+        (!missing.is_empty()).then_some(missing)
     }
 
     /// What a reader must know before trusting this roster.
     fn warnings(&self, now: u64) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.quorum_warnings();
         if let [only] = self.jurisdictions.as_slice() {
             warnings.push(format!(
                 "There is one jurisdiction only. {only} alone decides who belongs and can rewrite what was said: promises 2 and 3 of the protocol do not hold here."
@@ -183,45 +249,20 @@ impl RosterView {
     }
 }
 
-/// Whether two histories of a log, whoever's it is, cannot both settle unless some member cosigned both. A jurisdiction
-/// with several members can stand behind both, by one honest member each; one with a single member cannot.
-fn forks_prevented(roster: &Roster) -> bool {
-    let mut members: BTreeMap<Jurisdiction, u64> = BTreeMap::new();
-    for member in roster.members.values() {
-        *members.entry(member.jurisdiction).or_default() += 1;
+impl ChangeView {
+    fn of(change: &Change) -> Self {
+        Self {
+            kind: change.kind(),
+            member: change.member().map(ToString::to_string),
+            text: change.to_string(),
+            root_key: matches!(change, Change::Key { purpose: Purpose::Root, .. }),
+        }
     }
-    let behind = |own: &Jurisdiction| {
-        let others = members.iter().filter(|(other, _)| *other != own);
-        others.map(|(_, count)| (*count).min(2)).sum::<u64>()
-    };
-    members.len() > 1 && members.keys().all(|own| u64::from(roster.quorum) * 2 > behind(own))
-}
 
-/// What pending entries wait for, and what that means under a policy: "for cosignatures of 1 other jurisdiction, not
-/// counted until then".
-#[derive(Clone, Copy, Debug)]
-pub struct Awaited {
-    quorum: u32,
-    counts: bool,
-}
-
-impl Awaited {
-    /// Under this roster and policy.
+    /// Whether a member takes up another root key, and so votes with two.
     #[must_use]
-    pub const fn of(roster: &Roster, policy: &Policy) -> Self {
-        Self { quorum: roster.quorum, counts: policy.pending_allowed }
-    }
-}
-
-impl fmt::Display for Awaited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let others = plural(self.quorum as usize, "other jurisdiction", "other jurisdictions");
-        let until = if self.counts {
-            "counted nevertheless (policy.pending_allowed)"
-        } else {
-            "not counted until then"
-        };
-        write!(f, "for cosignatures of {others}, {until}")
+    pub const fn replaces_root(&self) -> bool {
+        self.root_key
     }
 }
 

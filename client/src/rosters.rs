@@ -1,8 +1,8 @@
 //! The accepted chain of rosters on disk, verified again each time it is loaded.
 //!
 //! `rosters/<version>.roster` holds one `SignedRoster` (protobuf). Each version is durable before it counts. Two
-//! valid bodies of one version are evidence (PROTOCOL.md §7): the second is kept under `rosters/evidence/`, and
-//! the chain stays where it is.
+//! valid bodies of one version are evidence (PROTOCOL.md §7): both are kept in a file of `evidence/` beside the
+//! folder of the chain, and the chain stays where it is.
 
 use std::{
     io,
@@ -12,9 +12,10 @@ use std::{
 use almenara_certs::{Authorities, AuthoritiesError};
 use almenara_proto::{
     blame::{Blame, Void},
+    evidence::{Evidence, RosterFork},
     limits::MESSAGE_BYTES,
     merkle::Hash,
-    roster::{AcceptedRoster, Roster, RosterError, SignedRoster},
+    roster::{AcceptedRoster, Roster, RosterError, RosterHistory, SignedRoster},
     wire,
 };
 use prost::Message as _;
@@ -29,6 +30,8 @@ pub struct Rosters {
     /// In order; never empty.
     first: AcceptedRoster,
     later: Vec<AcceptedRoster>,
+    /// Every name and key that ever was: none returns.
+    history: RosterHistory,
 }
 
 /// Why there is no chain, or why a roster does not continue it.
@@ -69,7 +72,7 @@ pub enum RostersError {
     },
     /// Two valid bodies of one version.
     #[error(
-        "roster version {version} exists twice, both signed by a majority: {held} and {offered}. Somebody with root keys signed two futures; the second is kept as evidence in {}. Nothing restricted may flow until an operator decides",
+        "roster version {version} exists twice, both signed by a majority: {held} and {offered}. {signed_both} signed two futures; the evidence is in {}. Nothing restricted may flow until an operator decides: show it to the other members (`almenara evidence verify` checks it)",
         evidence.display()
     )]
     Fork {
@@ -79,7 +82,9 @@ pub enum RostersError {
         held: Hash,
         /// The hash of the other.
         offered: Hash,
-        /// The file with the other.
+        /// Members of the version before whose root keys signed both.
+        signed_both: String,
+        /// The file with both.
         evidence: PathBuf,
     },
 }
@@ -122,13 +127,13 @@ impl Rosters {
             move |reason| RostersError::Refused { place, reason }
         };
         let first = read(&path)?.accept_first(&pinned).map_err(refused(&path))?;
-        let mut rosters = Self { folder, first, later: Vec::new() };
+        let mut rosters = Self::beginning(folder, first);
         loop {
             let path = file_of(&rosters.folder, rosters.current().roster.version.saturating_add(1));
             if !exists(&path)? {
                 return Ok(rosters);
             }
-            let next = read(&path)?.accept_next(rosters.current()).map_err(refused(&path))?;
+            let next = rosters.history.accept(read(&path)?).map_err(refused(&path))?.clone();
             rosters.later.push(next);
         }
     }
@@ -153,7 +158,34 @@ impl Rosters {
         std::fs::create_dir_all(&folder)
             .map_err(|error| RostersError::File { path: folder.clone(), error })?;
         write(&file_of(&folder, 1), &accepted.signed)?;
-        Ok(Self { folder, first: accepted, later: Vec::new() })
+        Ok(Self::beginning(folder, accepted))
+    }
+
+    fn beginning(folder: PathBuf, first: AcceptedRoster) -> Self {
+        Self { folder, history: RosterHistory::begin(first.clone()), first, later: Vec::new() }
+    }
+
+    /// Every name and key that ever was.
+    #[must_use]
+    pub const fn history(&self) -> &RosterHistory {
+        &self.history
+    }
+
+    /// Whether a version would follow if enough jurisdictions signed it: everything that a reader asks but the
+    /// votes.
+    ///
+    /// # Errors
+    /// [`RosterError`], never `NoMajority`.
+    pub fn could_follow(&self, offered: &SignedRoster) -> Result<Roster, RosterError> {
+        match self.history.check(offered.clone()) {
+            Ok(next) => Ok(next.roster),
+            Err(RosterError::NoMajority { .. }) => {
+                let next = Roster::parse(&offered.body)?;
+                self.history.check_reuse(&next)?;
+                Ok(next)
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// The newest version that was accepted.
@@ -182,6 +214,31 @@ impl Rosters {
         (self.first, self.later)
     }
 
+    /// Whether a rival of an accepted version is kept as evidence: an operator who has decided takes the file away.
+    ///
+    /// # Errors
+    /// [`RostersError::File`].
+    pub fn has_evidence(&self) -> Result<bool, RostersError> {
+        let folder = self.evidence();
+        let unreadable = |error| RostersError::File { path: folder.clone(), error };
+        let listed = match std::fs::read_dir(&folder) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(unreadable(error)),
+        };
+        for file in listed {
+            if file.map_err(unreadable)?.file_name().to_string_lossy().starts_with("roster-") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Beside the chain, with the evidence against logs.
+    fn evidence(&self) -> PathBuf {
+        self.folder.with_file_name("evidence")
+    }
+
     /// Accepts the next version, durably; a version that is held already changes nothing.
     ///
     /// # Errors
@@ -192,34 +249,51 @@ impl Rosters {
         let version = Roster::parse(&offered.body).map_err(|void| refused(id, void.into()))?.version;
         if let Some(held) = self.version(version) {
             if held.id != id {
-                return Err(self.fork(version, held.id, &offered));
+                return Err(self.fork(version, held, &offered));
             }
         } else {
-            let next = offered.accept_next(self.current()).map_err(|reason| refused(id, reason))?;
-            write(&file_of(&self.folder, version), &next.signed)?;
+            let next = self.history.check(offered).map_err(|reason| refused(id, reason))?;
+            self.keep(&next)?;
+            self.history.accept(next.signed.clone()).map_err(|reason| refused(id, reason))?;
             self.later.push(next);
         }
         Ok(self.current())
     }
 
+    /// Makes the next version durable; another process of ours may have done so a moment ago.
+    fn keep(&self, next: &AcceptedRoster) -> Result<(), RostersError> {
+        let path = file_of(&self.folder, next.roster.version);
+        match write(&path, &next.signed) {
+            Err(RostersError::File { error, .. })
+                if error.kind() == io::ErrorKind::AlreadyExists
+                    && read(&path).is_ok_and(|kept| kept.id() == next.id) =>
+            {
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
     /// A second body of a version that is held: evidence when it would have been accepted in its place.
-    fn fork(&self, version: u64, held: Hash, offered: &SignedRoster) -> RostersError {
+    fn fork(&self, version: u64, held: &AcceptedRoster, offered: &SignedRoster) -> RostersError {
         let id = offered.id();
         // Only the pinned hash makes a version 1; any other body of it is no roster of this federation.
         let Some(before) = version.checked_sub(1).and_then(|before| self.version(before)) else {
-            return refused(id, RosterError::NotPinned { found: id, pinned: held });
+            return refused(id, RosterError::NotPinned { found: id, pinned: held.id });
         };
         if let Err(reason) = offered.clone().accept_next(before) {
             return refused(id, reason);
         }
-        let folder = self.folder.join("evidence");
-        let evidence = folder.join(format!("{version}-{id}.roster"));
-        if let Err(error) = std::fs::create_dir_all(&folder) {
-            return RostersError::File { path: folder, error };
-        }
-        match exists(&evidence).and_then(|kept| if kept { Ok(()) } else { write(&evidence, offered) }) {
-            Ok(()) => RostersError::Fork { version, held, offered: id, evidence },
-            Err(error) => error,
+        let fork = RosterFork::new(held.signed.clone(), offered.clone());
+        let signed_both = &held.signed.signers(&before.roster) & &offered.signers(&before.roster);
+        let signed_both = signed_both.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let folder = self.evidence();
+        let evidence = folder.join(format!("roster-{version}-{id}.evidence"));
+        let written = files::create_private_folder(&folder)
+            .and_then(|()| files::replace_file(&evidence, &Evidence::Roster(fork).encode()));
+        match written {
+            Ok(()) => RostersError::Fork { version, held: held.id, offered: id, signed_both, evidence },
+            Err(error) => RostersError::File { path: evidence, error },
         }
     }
 }

@@ -20,6 +20,53 @@ pub fn tame(text: &str) -> Cow<'_, str> {
     Cow::Owned(tamed)
 }
 
+/// The same for whole output, in which line breaks are ours, and so are those of the `sequences` that colour it:
+/// the last door before a terminal, whatever was forgotten before it.
+#[must_use]
+pub fn tame_lines(text: &str, sequences: &[&str]) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\n', '\u{1b}']) {
+        let (before, after) = rest.split_at(at);
+        tamed.push_str(&tame(before));
+        let ours = sequences.iter().chain(&["\n"]).find_map(|ours| Some((ours, after.strip_prefix(ours)?)));
+        rest = match ours {
+            Some((ours, behind)) => {
+                tamed.push_str(ours);
+                behind
+            }
+            None => {
+                tamed.push_str("\\u{1b}");
+                after.strip_prefix('\u{1b}').unwrap_or_default()
+            }
+        };
+    }
+    tamed.push_str(&tame(rest));
+    tamed
+}
+
+/// JSON in which the same characters stand as escapes: what reads it as JSON reads the same.
+#[must_use]
+pub fn tame_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_wild) {
+        return Cow::Borrowed(json);
+    }
+    let mut tamed = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_wild(character) {
+            let units = character
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect::<String>();
+            tamed.push_str(&units);
+        } else {
+            tamed.push(character);
+        }
+    }
+    Cow::Owned(tamed)
+}
+
 fn is_wild(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -104,6 +151,28 @@ mod tests {
         assert_eq!(tame("a\nb\r\tc"), "a\\u{a}b\\u{d}\\u{9}c");
         assert_eq!(tame("moc.\u{202e}elgoog"), "moc.\\u{202e}elgoog");
         assert_eq!(tame("zero\u{200b}width\u{9b}"), "zero\\u{200b}width\\u{9b}");
+    }
+
+    #[test]
+    fn whole_output_keeps_its_lines_and_its_own_colours_and_nothing_else() {
+        let ours = ["\u{1b}[1m", "\u{1b}[0m"];
+        let check = |text: &str, plain: &str, coloured: &str| {
+            assert_eq!((tame_lines(text, &[]).as_str(), tame_lines(text, &ours).as_str()), (plain, coloured));
+        };
+        check("a\nb\n", "a\nb\n", "a\nb\n");
+        check("\u{1b}[1mbold\u{1b}[0m", "\\u{1b}[1mbold\\u{1b}[0m", "\u{1b}[1mbold\u{1b}[0m");
+        check("\u{1b}[2J\u{1b}", "\\u{1b}[2J\\u{1b}", "\\u{1b}[2J\\u{1b}");
+        check("\r\u{202e}x\n\u{9b}", "\\u{d}\\u{202e}x\n\\u{9b}", "\\u{d}\\u{202e}x\n\\u{9b}");
+    }
+
+    #[test]
+    fn json_reads_the_same_after_it_was_tamed() {
+        let said = "a\u{1b}[2J\u{202e}\u{9b}\u{e0041}\u{feff} ✓ ไทย\n\\";
+        let json = serde_json::to_string(said).expect("JSON");
+        let tamed = tame_json(&json);
+        assert!(!tamed.chars().any(is_wild), "{tamed}");
+        assert_eq!(serde_json::from_str::<String>(&tamed).expect("JSON"), said);
+        assert_eq!(tame_json("{\"a\":1}"), "{\"a\":1}");
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //!
 //! ```text
 //! indicator → statement → batch → log entry → prefix of a log → checkpoint
-//!                 └ release (who may see it)      └ keys, roster (who may speak)
-//!                 └ verdict (what it adds up to)
+//!                 ├ release (who may see it)      ├ keys, roster (who may speak)
+//!                 ├ custody (who keeps it)        ├ cosigner (who saw it: settled or pending)
+//!                 └ verdict (what it adds up to)  └ evidence (who signed two histories)
 //! ```
 //!
 //! Types carry progress: a [`batch::SignedBatch`] becomes a [`batch::VerifiedBatch`], which a log
@@ -23,9 +24,12 @@ pub mod merkle;
 pub mod tile;
 pub mod note;
 pub mod checkpoint;
+pub mod cosigner;
+pub mod evidence;
 pub mod keys;
 pub mod roster;
 pub mod release;
+pub mod custody;
 pub mod verdict;
 pub mod name;
 pub mod limits;

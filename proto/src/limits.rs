@@ -25,5 +25,12 @@ pub const LOOKUP_VALUES: usize = 4_096;
 /// Members of a roster. 512 certificates and keys stay below [`MESSAGE_BYTES`].
 pub const ROSTER_MEMBERS: usize = 512;
 
+/// Logs in one custody report: of every member that ever was, eight rosters' worth. At 300 bytes each they fit
+/// into [`MESSAGE_BYTES`].
+pub const CUSTODY_LOGS: usize = 8 * ROSTER_MEMBERS;
+
+/// Bytes of evidence: two rosters, each of which fitted into a message of its own.
+pub const EVIDENCE_BYTES: usize = 2 * MESSAGE_BYTES;
+
 /// Seconds that a report may stay valid after it was last seen: five years.
 pub const VALIDITY_SECONDS: u64 = 5 * 366 * 86_400;

@@ -1,5 +1,9 @@
 //! Who belongs (PROTOCOL.md §7): changed only by a majority of jurisdictions.
 
+mod change;
+mod history;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -12,8 +16,12 @@ use crate::{
     log,
     merkle::{self, Hash},
     name::{Jurisdiction, MemberName},
+    release::Tlp,
     strict, wire,
 };
+
+pub use change::{AddressKind, Change, changes};
+pub use history::{Purpose, Reused, RosterHistory};
 
 /// The members of a federation, at one version.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +105,38 @@ impl Member {
     pub fn segment(&self) -> Option<&Segment> {
         self.segments.last()
     }
+
+    /// Every key of every segment and the cosign key, with what it is for. A root key that several segments keep
+    /// stands here once for each.
+    pub fn keys(&self) -> impl Iterator<Item = (PublicKey, Purpose)> + '_ {
+        let segments = self.segments.iter();
+        segments
+            .flat_map(|segment| [(segment.root_key, Purpose::Root), (segment.log_key, Purpose::Log)])
+            .chain([(self.cosign_key, Purpose::Cosign)])
+    }
+
+    /// Every jurisdiction that can compel it: where it sits, and those of its hosting or parent.
+    pub fn subject_to(&self) -> impl Iterator<Item = Jurisdiction> + '_ {
+        std::iter::once(self.jurisdiction).chain(self.also_subject_to.iter().copied())
+    }
+
+    /// Whether one jurisdiction can compel both.
+    #[must_use]
+    pub fn shares_jurisdiction(&self, other: &Self) -> bool {
+        self.subject_to().any(|code| other.subject_to().any(|its| its == code))
+    }
+}
+
+impl CustodyRule {
+    /// What an author who asks for nothing else writes as `copies` of such a statement.
+    #[must_use]
+    pub const fn copies(&self, tlp: Tlp) -> u32 {
+        match tlp {
+            Tlp::Amber => self.copies_amber,
+            Tlp::AmberStrict => self.copies_amber_strict,
+            Tlp::Clear | Tlp::Green | Tlp::Red => 0,
+        }
+    }
 }
 
 impl Roster {
@@ -164,10 +204,8 @@ impl Roster {
     fn check_keys(&self) -> Result<(), Void> {
         let mut holders: BTreeMap<PublicKey, &MemberName> = BTreeMap::new();
         for member in self.members.values() {
-            // Within one member, segments may keep the root key while the log key rotates, and the reverse.
-            let mut own: BTreeMap<PublicKey, &str> = BTreeMap::new();
-            let keys = member.segments.iter().flat_map(|s| [(s.root_key, "root"), (s.log_key, "log")]);
-            for (key, purpose) in keys.chain([(member.cosign_key, "cosign")]) {
+            let mut own: BTreeMap<PublicKey, Purpose> = BTreeMap::new();
+            for (key, purpose) in member.keys() {
                 key.admit()?;
                 if own.insert(key, purpose).is_some_and(|other| other != purpose) {
                     return Err(Void::new(
@@ -355,6 +393,7 @@ fn parse_member(wire: wire::Member) -> Result<Member, Void> {
     if !segments.is_sorted_by(|a, b| a.from_size < b.from_size) {
         return Err(Void::new("Member.segments", format!("the segments of {name} must ascend")));
     }
+    check_lives(&name, &segments)?;
     if wire.tls_ca.is_empty() {
         return Err(Void::new("Member.tls_ca", format!("{name} has no authority of its own")));
     }
@@ -366,11 +405,32 @@ fn parse_member(wire: wire::Member) -> Result<Member, Void> {
         segments,
         cosign_key: log::key("Member.cosign_key", &wire.cosign_key)?,
         tls_ca: wire.tls_ca,
-        grpc: wire.grpc,
-        https: wire.https,
-        contact: wire.contact,
+        grpc: log::line("Member.grpc", wire.grpc)?,
+        https: log::line("Member.https", wire.https)?,
+        contact: log::line("Member.contact", wire.contact)?,
         name,
     })
+}
+
+/// Each segment has a log key of its own, and a root key that was replaced stays replaced.
+///
+/// A segment may cut off entries that were logged beyond it. If the same log key went on, it would have signed two
+/// histories by the roster's own will, and evidence of a fork would accuse the innocent.
+fn check_lives(name: &MemberName, segments: &[Segment]) -> Result<(), Void> {
+    let (mut logs, mut roots) = (BTreeSet::new(), BTreeSet::new());
+    let mut root_key = None;
+    for segment in segments {
+        if !logs.insert(segment.log_key) {
+            return Err(Void::new("Segment.log_key", format!("each segment of {name} needs a new one")));
+        }
+        if root_key.replace(segment.root_key) != Some(segment.root_key) && !roots.insert(segment.root_key) {
+            return Err(Void::new(
+                "Segment.root_key",
+                format!("{name} takes up a root key that it replaced"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A roster's bytes and who signed them.
@@ -422,6 +482,9 @@ pub enum RosterError {
         /// In words.
         why: &'static str,
     },
+    /// A name or key that had its life.
+    #[error(transparent)]
+    Reused(#[from] Reused),
     /// Too few jurisdictions.
     #[error(
         "{found} of the jurisdictions of version {version} signed, {required} are required; missing: {missing}"
@@ -565,4 +628,4 @@ impl SignedRoster {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,11 +1,12 @@
 //! The gRPC services: three-line handlers over the rooms behind them.
 
+mod codec;
 mod log;
 mod lookup;
 mod publish;
 mod roster;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::middleware::Next;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +59,8 @@ pub struct Api {
     pub shutdown: CancellationToken,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// How long a frame may wait for its reader.
+    pub unread: Duration,
 }
 
 impl Api {

@@ -19,13 +19,17 @@ use almenara_proto::{
     name::MemberName,
     prefix::{CheckedEntry, Prefix},
     release::Tlp,
-    statement::Claim,
+    statement::{Claim, Statement},
     wire::{self, RefusalCode},
 };
 
 use crate::{
-    heads::Settled, identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards,
-    store::write::NewEntry,
+    heads::Settled,
+    identity::Account,
+    personal,
+    rosters::SharedRosters,
+    safeguards::Safeguards,
+    store::{LogId, write::NewEntry},
 };
 
 /// Nothing of the item was kept; why, and what to do.
@@ -212,8 +216,12 @@ pub enum Job {
     Publish(Box<Admitted>, Room, oneshot::Sender<Outcome>),
     /// A page for a replica.
     Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
+    /// An entry of a log whose stored copy had rotted.
+    Mend(LogId, Box<NewEntry>, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
     Settle(MemberName, Settled),
+    /// A new member has a log too.
+    AddLog(MemberName, oneshot::Sender<()>),
 }
 
 /// The node cannot take it now.
@@ -234,9 +242,9 @@ pub struct Ingest {
 }
 
 /// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
-const VERIFYING_AT_ONCE: usize = 4;
-/// 24 MiB: three group commits of typical statements; parsed, framed and queued they take some times as much.
-const IN_FLIGHT_KIB: usize = 24 * 1024;
+const VERIFYING_AT_ONCE: usize = 3;
+/// 8 MiB: two or three group commits of typical statements; parsed, framed and queued they take some times as much.
+const IN_FLIGHT_KIB: usize = 8 * 1024;
 
 impl Ingest {
     /// An entrance to the sequencer behind `jobs`.
@@ -317,6 +325,16 @@ impl Ingest {
         self.jobs.send(Job::Settle(member, settled)).await.map_err(|_| Stopping)
     }
 
+    /// Begins a log of a new member, if there is none.
+    ///
+    /// # Errors
+    /// [`Stopping`].
+    pub async fn add_log(&self, member: MemberName) -> Result<(), Stopping> {
+        let (reply, added) = oneshot::channel();
+        self.jobs.send(Job::AddLog(member, reply)).await.map_err(|_| Stopping)?;
+        added.await.map_err(|_| Stopping)
+    }
+
     /// Takes a verified page of another member's log.
     ///
     /// # Errors
@@ -324,6 +342,16 @@ impl Ingest {
     pub async fn replicate(&self, page: ReplicaPage) -> Result<Result<(), String>, Stopping> {
         let (reply, outcome) = oneshot::channel();
         self.jobs.send(Job::Replicate(Box::new(page), reply)).await.map_err(|_| Stopping)?;
+        outcome.await.map_err(|_| Stopping)
+    }
+
+    /// Takes an entry anew that stands in a log already and had rotted; it was proven to be the same.
+    ///
+    /// # Errors
+    /// [`Stopping`]; the inner error is the store's.
+    pub async fn mend(&self, log: LogId, entry: NewEntry) -> Result<Result<(), String>, Stopping> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Mend(log, Box::new(entry), reply)).await.map_err(|_| Stopping)?;
         outcome.await.map_err(|_| Stopping)
     }
 }
@@ -473,6 +501,11 @@ pub(crate) fn statements(leaves: Vec<Leaf>) -> Vec<(u32, Bytes, Option<u64>)> {
         .collect()
 }
 
+/// The index key of a statement, if it is sound.
+pub(crate) fn index_key(bytes: &Bytes) -> Option<u64> {
+    Some(Statement::parse(bytes).ok()?.indicator.index_key())
+}
+
 fn check_override(
     signed: wire::Signed,
     header: &Signed<BatchHeader>,
@@ -588,7 +621,7 @@ mod tests {
         log::Body as _,
         name::Publisher,
         release::Release,
-        statement::{Category, Report, Ruleset, Statement},
+        statement::{Category, Report, Ruleset},
     };
 
     use super::*;

@@ -54,6 +54,21 @@ impl Accept for TcpListener {
     }
 }
 
+/// How a handler ends the connection that its request came by. In the extensions of each request.
+#[derive(Clone, Debug, Default)]
+pub struct HangUp(CancellationToken);
+
+impl HangUp {
+    /// Ends it at once, with all its requests.
+    pub fn now(&self) {
+        self.0.cancel();
+    }
+
+    async fn told(&self) {
+        self.0.cancelled().await;
+    }
+}
+
 /// What all connections of a node share.
 struct House {
     tls: Tls,
@@ -63,7 +78,7 @@ struct House {
 }
 
 /// Serves `router` on each connection of `listener` until `shutdown`, then lets requests end within
-/// [`Limits::drain`]. Each request carries a [`crate::tls::Caller`] in its extensions.
+/// [`Limits::drain`]. Each request carries a [`crate::tls::Caller`] and a [`HangUp`] in its extensions.
 ///
 /// Returns when the last connection has ended. It cannot fail: an accept error is logged and outlived.
 pub async fn serve<L: Accept>(

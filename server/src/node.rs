@@ -6,9 +6,12 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use almenara_certs::AuthoritiesError;
-use almenara_client::tls::{Clock, Identity, SharedAuthorities};
+use almenara_client::{
+    rosters::authorities,
+    tls::{Clock, Identity, SharedAuthorities},
+};
 use almenara_proto::{
-    keys::SigningKey,
+    keys::{PublicKey, SigningKey},
     name::{Jurisdiction, MemberName},
 };
 
@@ -18,10 +21,12 @@ use crate::{
     heads::Heads,
     ingest::Ingest,
     listener::{self, Limits},
+    members::{self, Members},
     outgoing::Outgoing,
     peers::Peers,
     quota::LookupQuota,
-    rosters::{self, SharedRosters},
+    rosters::SharedRosters,
+    rot::{Mender, Rotten},
     safeguards::Safeguards,
     sequencer::{Own, Sequencer, WAITING},
     store::{Store, StoreError},
@@ -95,6 +100,7 @@ pub enum NodeError {
 pub struct Node {
     address: SocketAddr,
     heads: Heads,
+    rosters: SharedRosters,
     shutdown: CancellationToken,
     parts: JoinSet<Result<(), NodeError>>,
     store: Store,
@@ -110,14 +116,9 @@ impl Node {
         let roster = &accepted.roster;
         let refuse =
             |why| NodeError::NotOnRoster { member: settings.member.clone(), version: roster.version, why };
-        let own = roster.member(&settings.member).ok_or_else(|| refuse("it is no member"))?;
-        let log_key = settings.log_key.verifying_key().to_bytes();
-        if own.segment().is_none_or(|segment| segment.log_key.0 != log_key) {
-            return Err(refuse("the roster names another log key than keys.log holds"));
-        }
-        if own.cosign_key.0 != settings.cosign_key.verifying_key().to_bytes() {
-            return Err(refuse("the roster names another cosign key than keys.cosign holds"));
-        }
+        roster.member(&settings.member).ok_or_else(|| refuse("it is no member"))?;
+        let keys = [&settings.log_key, &settings.cosign_key].map(PublicKey::of);
+        members::check_keys(roster, &settings.member, keys)?;
         let store = Store::open(&settings.store_url).await?;
         for member in roster.members.keys() {
             store.add_log(member.as_str()).await?;
@@ -125,7 +126,7 @@ impl Node {
         let heads = Heads::default();
         let cosignatures = Cosignatures::default();
         let sequencer = Sequencer::start(
-            store.clone(),
+            store.for_writer(),
             heads.clone(),
             settings.rosters.clone(),
             Arc::clone(&settings.clock),
@@ -141,23 +142,26 @@ impl Node {
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
         let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards));
+        let rotten = Rotten::default();
         let outgoing = Outgoing::new(
             store.clone(),
             heads.clone(),
             settings.rosters.clone(),
             settings.member.clone(),
             Arc::clone(&settings.clock),
+            rotten.clone(),
         );
-        let authorities = SharedAuthorities::new(rosters::authorities(roster)?);
+        let authorities = SharedAuthorities::new(authorities(roster)?);
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
             cosignatures,
-            outgoing,
+            outgoing: outgoing.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
             clock: Arc::clone(&settings.clock),
             node: settings.member.clone(),
             shutdown: shutdown.clone(),
             consumers: settings.consumers,
+            unread: settings.limits.unread,
         })
         .await
         .map_err(|error| NodeError::Part(error.to_string()))?;
@@ -185,15 +189,17 @@ impl Node {
             ),
             clock: settings.clock,
         };
-        for origin in roster.members.keys().filter(|name| **name != settings.member) {
-            let follow = peers.clone().follow(origin.clone(), shutdown.clone());
-            parts.spawn(async move {
-                follow.await;
-                Ok(())
-            });
-        }
+        let members = Members { peers: peers.clone(), own: settings.member.clone(), keys };
+        parts.spawn(members.run(shutdown.clone()));
+        let member = settings.member.clone();
+        let mender = Mender { peers, outgoing, store: store.clone(), rotten, member };
+        let (walk, mend) = (mender.clone().walk(shutdown.clone()), mender.mend(shutdown.clone()));
+        parts.spawn(async move {
+            tokio::join!(walk, mend);
+            Ok(())
+        });
         tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");
-        Ok(Self { address, heads, shutdown, parts, store })
+        Ok(Self { address, heads, rosters: settings.rosters, shutdown, parts, store })
     }
 
     /// Where it listens.
@@ -206,6 +212,12 @@ impl Node {
     #[must_use]
     pub const fn heads(&self) -> &Heads {
         &self.heads
+    }
+
+    /// The accepted rosters.
+    #[must_use]
+    pub const fn rosters(&self) -> &SharedRosters {
+        &self.rosters
     }
 
     /// Runs until `stop` completes or a part fails; then lets requests end and closes the store.

@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     heads::Heads,
     rosters::{SharedRosters, ThenAndNow},
+    rot::Rotten,
     store::{LogId, Place, Store, StoreError, read::StoredEntry},
 };
 
@@ -83,6 +84,8 @@ pub struct Reader {
     pub filter: Filter,
     /// Whether it wants all leaf hashes of partly disclosed batches.
     pub leaf_hashes: bool,
+    /// The log's key that is in force: notes under an earlier one are none to this reader.
+    pub log_key: Option<[u8; 32]>,
     /// Its roster version is ours.
     pub agreed: bool,
 }
@@ -111,13 +114,21 @@ pub struct Outgoing {
     server: MemberName,
     clock: Clock,
     headers: Arc<HeaderCache>,
+    rotten: Rotten,
 }
 
 impl Outgoing {
-    /// The door of the node of `server`.
+    /// The door of the node of `server`; what is `rotten` does not pass it.
     #[must_use]
-    pub fn new(store: Store, heads: Heads, rosters: SharedRosters, server: MemberName, clock: Clock) -> Self {
-        Self { store, heads, rosters, server, clock, headers: Arc::default() }
+    pub fn new(
+        store: Store,
+        heads: Heads,
+        rosters: SharedRosters,
+        server: MemberName,
+        clock: Clock,
+        rotten: Rotten,
+    ) -> Self {
+        Self { store, heads, rosters, server, clock, headers: Arc::default(), rotten }
     }
 
     /// Entries of a log from an index on, up to the size of a signed checkpoint, with the proof that they lead to it.
@@ -201,6 +212,11 @@ impl Outgoing {
         if !wanted {
             return Ok(Disclosure::nothing().into_wire(count));
         }
+        let Some(leaves) = self.leaves(log, entry, header, &held).await? else {
+            // Whoever sent this entry kept back what proves a part of it, or it rotted here: others may have it.
+            let nothing = Disclosure { not_here: vec![(0, count)], ..Disclosure::nothing() };
+            return Ok(nothing.into_wire(count));
+        };
         if let Some(open) = Open::stored(entry.open)
             && reader.filter.is_all()
         {
@@ -223,11 +239,6 @@ impl Outgoing {
                 reader.filter.wants(&statement).then(|| passed.into_inner())
             })
             .collect();
-        let Some(leaves) = self.leaf_hashes(log, entry.index, header, &held).await? else {
-            // Whoever sent this entry kept back what proves a part of it: others may have it.
-            let nothing = Disclosure { not_here: vec![(0, count)], ..Disclosure::nothing() };
-            return Ok(nothing.into_wire(count));
-        };
         Ok(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count))
     }
 
@@ -239,18 +250,56 @@ impl Outgoing {
         }
     }
 
-    async fn leaf_hashes(
+    /// Checks that what is stored of an entry leads to what was signed. What does not is kept back from now on.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn check(&self, log: LogId, entry: &StoredEntry) -> Result<(), StoreError> {
+        if let Some((header, true)) = self.header(log, entry) {
+            let mut held = self.store.statements(log, entry.index, entry.index.saturating_add(1)).await?;
+            let held = held.remove(&entry.index).unwrap_or_default();
+            self.leaves(log, entry, &header, &held).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what was read of an entry: it is written anew.
+    pub fn forget(&self, log: LogId, entry: u64) {
+        self.headers.lock().unwrap_or_else(PoisonError::into_inner).remove(&(log, entry));
+    }
+
+    /// The hashes of all leaves of a batch: none when they are not known here, or when it has rotted.
+    async fn leaves(
         &self,
         log: LogId,
-        entry: u64,
+        entry: &StoredEntry,
         header: &BatchHeader,
         held: &[(u32, Bytes)],
     ) -> Result<Option<Vec<Hash>>, StoreError> {
-        if held.len() == header.count as usize {
-            let origin = header.origin_hash();
-            return Ok(Some(held.iter().map(|(_, bytes)| statement_id(&origin, bytes)).collect()));
+        if self.rotten.holds(log, entry.index) {
+            return Ok(None);
         }
-        self.store.leaf_hashes(log, entry).await
+        let origin = header.origin_hash();
+        let ids: Vec<(u32, Hash)> =
+            held.iter().map(|(leaf, bytes)| (*leaf, statement_id(&origin, bytes))).collect();
+        let whole = held.len() == header.count as usize;
+        let hashes = if whole {
+            Some(ids.iter().map(|(_, id)| *id).collect())
+        } else {
+            self.store.leaf_hashes(log, entry.index).await?
+        };
+        let sound = match &hashes {
+            Some(hashes) => {
+                merkle::root(hashes) == header.root
+                    && (whole || ids.iter().all(|(leaf, id)| hashes.get(*leaf as usize) == Some(id)))
+            }
+            // Without hashes a batch was here whole, or its sender kept back what proves a part of it.
+            None => !entry.open && header.member != self.server,
+        };
+        if !sound {
+            self.rotten.found(log, entry.index, &header.member);
+        }
+        Ok(hashes.filter(|_| sound))
     }
 
     fn header(&self, log: LogId, entry: &StoredEntry) -> Option<(Arc<BatchHeader>, bool)> {
@@ -286,6 +335,9 @@ impl Outgoing {
         let mut seen: Vec<Vec<Seen>> = indicators.iter().map(|_| Vec::new()).collect();
         let mut rosters: BTreeMap<u64, ThenAndNow> = BTreeMap::new();
         for (key, place) in found {
+            if self.rotten.holds(place.log(), place.entry()) {
+                continue;
+            }
             let (Some(bytes), Some((header, counts))) =
                 (statements.get(&place), headers.get(&(place.log(), place.entry())))
             else {

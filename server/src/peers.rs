@@ -7,10 +7,11 @@ use futures::{
     stream::{FuturesOrdered, FuturesUnordered},
 };
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
 
 use almenara_client::{
     follow::{FollowError, Follower, Step},
-    rpc::log_service_client::LogServiceClient,
+    rpc::{log_service_client::LogServiceClient, roster_service_client::RosterServiceClient},
     store::is_settled,
     tls::{self, Clock, ConnectError, Identity, SharedAuthorities},
 };
@@ -19,7 +20,7 @@ use almenara_proto::{
     checkpoint::{SignedCheckpoint, origin_of},
     limits::MESSAGE_BYTES,
     name::MemberName,
-    roster::Roster,
+    roster::{Roster, SignedRoster},
     wire,
 };
 
@@ -37,7 +38,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Pages handed to the sequencer and not committed yet: enough to fill its groups, bounded as each holds about
 /// a megabyte.
-const PAGES_AHEAD: usize = 24;
+const PAGES_AHEAD: usize = 8;
 
 /// What following needs.
 #[derive(Clone)]
@@ -73,6 +74,8 @@ enum Ended {
     NotOnRoster(MemberName),
     #[error("the peer ended the stream")]
     Stream,
+    #[error("a new roster is in force")]
+    Roster,
     #[error(transparent)]
     Stopping(#[from] Stopping),
 }
@@ -93,6 +96,8 @@ impl Peers {
             }
             match &ended {
                 Ended::Stopping(_) => return,
+                // Under the new one at once.
+                Ended::Roster => continue,
                 Ended::Follow(error) if error.blame() == Blame::Misbehaved => {
                     tracing::error!(%origin, error = %ended, "what came does not hold; nothing of it was kept");
                 }
@@ -112,6 +117,31 @@ impl Peers {
         self.heads.get(origin).map_or(0, |head| head.prefix.size())
     }
 
+    /// Asks a peer for the rosters after ours. What does not follow is not accepted, and stops nothing.
+    async fn fetch_rosters(&self, channel: Channel) -> Result<(), Ended> {
+        let from_version = self.rosters.current().roster.version.saturating_add(1);
+        let mut client = RosterServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
+        let request = wire::GetRosterRequest { from_version };
+        let mut offered = client.get(request).await.map_err(Box::new)?.into_inner();
+        while let Some(signed) = offered.message().await.map_err(Box::new)? {
+            let rosters = self.rosters.clone();
+            let accept = move || {
+                rosters
+                    .accept(SignedRoster::from_wire(signed).map_err(|void| void.to_string())?)
+                    .map_err(|error| error.to_string())
+            };
+            match tokio::task::spawn_blocking(accept).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "an offered roster is not accepted");
+                    return Ok(());
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     async fn stream(&self, origin: &MemberName) -> Result<(), Ended> {
         let head = self.heads.get(origin).ok_or_else(|| Ended::NotOnRoster(origin.clone()))?;
         let accepted = self.rosters.current();
@@ -124,6 +154,9 @@ impl Peers {
         let channel =
             tls::connect(&member.grpc, origin.as_str(), &self.identity, &self.authorities, &self.clock)
                 .await?;
+        self.fetch_rosters(channel.clone()).await?;
+        let mut replaced = self.rosters.subscribe();
+        let accepted = self.rosters.current();
         let mut client = LogServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
         let request = follower.request(wire::Filter::default(), true, accepted.roster.version, true);
         let mut frames = client.replicate(request).await.map_err(Box::new)?.into_inner();
@@ -154,6 +187,7 @@ impl Peers {
                     }
                     continue;
                 }
+                _ = replaced.changed() => return Err(Ended::Roster),
                 frame = frames.message(), if committing.len() < PAGES_AHEAD => frame.map_err(Box::new)?,
             };
             let Some(frame) = frame else { return Err(Ended::Stream) };

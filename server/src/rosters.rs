@@ -1,31 +1,53 @@
-//! The accepted rosters, as everybody in the node reads them.
+//! The accepted rosters, as everybody in the node reads them, and how the next one is accepted.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
+};
 
-use rustls_pki_types::CertificateDer;
+use tokio::sync::watch;
 
-use almenara_certs::{Authorities, AuthoritiesError};
+use almenara_client::rosters::{Rosters as Chain, RostersError};
 use almenara_proto::{
     release::Rosters,
-    roster::{AcceptedRoster, Roster},
+    roster::{AcceptedRoster, SignedRoster},
 };
 
 /// The chain of accepted versions; all clones see a new one at once.
 #[derive(Clone, Debug)]
-pub struct SharedRosters(Arc<RwLock<Vec<Arc<AcceptedRoster>>>>);
+pub struct SharedRosters(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// In order; never empty.
+    chain: RwLock<Vec<Arc<AcceptedRoster>>>,
+    /// Makes a version durable before it counts.
+    kept: Mutex<Chain>,
+    /// The version in force.
+    version: watch::Sender<u64>,
+    /// Two successors of one version were seen.
+    rivals: AtomicBool,
+}
 
 impl SharedRosters {
-    /// Starts with a chain that was verified when it was read: version 1 and its successors.
+    /// Starts with a chain that was verified when it was read. `rivals` says that evidence of two successors is kept
+    /// with it.
     #[must_use]
-    pub fn new(first: AcceptedRoster, successors: Vec<AcceptedRoster>) -> Self {
-        let chain = std::iter::once(first).chain(successors).map(Arc::new).collect();
-        Self(Arc::new(RwLock::new(chain)))
+    pub fn new(kept: Chain, rivals: bool) -> Self {
+        let chain: Vec<Arc<AcceptedRoster>> = kept.chain().cloned().map(Arc::new).collect();
+        let version = watch::Sender::new(kept.current().roster.version);
+        Self(Arc::new(Shared {
+            chain: RwLock::new(chain),
+            kept: Mutex::new(kept),
+            version,
+            rivals: AtomicBool::new(rivals),
+        }))
     }
 
     /// The version in force.
     #[must_use]
     pub fn current(&self) -> Arc<AcceptedRoster> {
-        let chain = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let chain = self.0.chain.read().unwrap_or_else(PoisonError::into_inner);
         // `new` put one in, and nothing takes any out.
         chain.last().map(Arc::clone).unwrap_or_else(|| unreachable!("a chain has a first version"))
     }
@@ -33,7 +55,7 @@ impl SharedRosters {
     /// All versions from one on.
     #[must_use]
     pub fn from(&self, version: u64) -> Vec<Arc<AcceptedRoster>> {
-        let chain = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let chain = self.0.chain.read().unwrap_or_else(PoisonError::into_inner);
         chain.iter().filter(|accepted| accepted.roster.version >= version).cloned().collect()
     }
 
@@ -41,6 +63,44 @@ impl SharedRosters {
     #[must_use]
     pub fn version(&self, version: u64) -> Option<Arc<AcceptedRoster>> {
         self.from(version).into_iter().find(|accepted| accepted.roster.version == version)
+    }
+
+    /// Wakes the caller at each new version.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
+    }
+
+    /// Accepts the next version, durably, and puts it in force; one that is held already changes nothing. Gives the
+    /// version in force.
+    ///
+    /// # Errors
+    /// [`RostersError`]: it does not follow, or too few signed it. After a rival of a version that is held, only what
+    /// everybody may see flows, until an operator has decided (PROTOCOL.md §7).
+    pub fn accept(&self, offered: SignedRoster) -> Result<u64, Box<RostersError>> {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let accepted = match kept.accept(offered) {
+            Ok(accepted) => accepted.clone(),
+            Err(error) => {
+                if matches!(error, RostersError::Fork { .. }) {
+                    self.0.rivals.store(true, Ordering::Release);
+                    tracing::error!(%error, "nothing restricted leaves this node any more");
+                }
+                return Err(Box::new(error));
+            }
+        };
+        let version = accepted.roster.version;
+        let before = self.current().roster.version;
+        if version > before {
+            self.0.chain.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(accepted));
+            self.0.version.send_replace(version);
+            tracing::info!(version, "a new roster is in force");
+        }
+        Ok(version)
+    }
+
+    fn has_rivals(&self) -> bool {
+        self.0.rivals.load(Ordering::Acquire)
     }
 }
 
@@ -52,12 +112,12 @@ pub struct ThenAndNow {
 }
 
 impl ThenAndNow {
-    /// For a batch that names `version`, at `time` (Unix seconds). After the roster in force has expired nothing
-    /// restricted flows (PROTOCOL.md §7).
+    /// For a batch that names `version`, at `time` (Unix seconds). After the roster in force has expired, or when it
+    /// has a rival, nothing restricted flows (PROTOCOL.md §7).
     #[must_use]
     pub fn at(rosters: &SharedRosters, version: u64, time: u64) -> Self {
         let now = rosters.current();
-        if time > now.roster.expires_at {
+        if time > now.roster.expires_at || rosters.has_rivals() {
             return Self { now, then: None };
         }
         let then =
@@ -76,18 +136,4 @@ impl ThenAndNow {
     pub fn as_rosters(&self) -> Rosters<'_> {
         Rosters { now: &self.now.roster, then: self.then.as_ref().map(|then| &then.roster) }
     }
-}
-
-/// The authorities of all members.
-///
-/// # Errors
-/// A member's certificate is malformed; the caller keeps the old ones.
-pub fn authorities(roster: &Roster) -> Result<Authorities, AuthoritiesError> {
-    let mut authorities = Authorities::new();
-    for member in roster.members.values() {
-        let certificates: Vec<CertificateDer<'_>> =
-            member.tls_ca.iter().map(|der| der.to_vec().into()).collect();
-        authorities.insert(member.name.as_str(), &certificates)?;
-    }
-    Ok(authorities)
 }

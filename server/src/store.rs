@@ -11,7 +11,10 @@ pub mod write;
 
 use std::{fs::File, path::PathBuf, sync::Arc};
 
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor as _, Pool, any::AnyPoolOptions};
+use sqlx::{
+    Any, AnyConnection, AssertSqlSafe, ConnectOptions as _, Executor as _, Pool,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
 
 pub use place::{LogId, Place};
 
@@ -83,11 +86,12 @@ impl StoreError {
 
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
-const WRITER_CACHE_KIB: u32 = 32 * 1024;
-/// SQLite pages held by each reader, in KiB. The readers and the writer stay well below a node's 256 MiB.
-const READER_CACHE_KIB: u32 = 16 * 1024;
-/// Readers at once. More threads than that fight for two cores.
-const READERS: u32 = 3;
+const WRITER_CACHE_KIB: u32 = 24 * 1024;
+/// SQLite pages held by each reader, in KiB: the index of a million statements. The readers and the writer stay well
+/// below a node's 256 MiB.
+const READER_CACHE_KIB: u32 = 36 * 1024;
+/// Readers at once. More threads than that fight for two cores, and each has a cache of its own.
+const READERS: u32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialect {
@@ -131,6 +135,13 @@ impl Store {
         let store = Self { readers, writer, dialect, fresh: fresh::Fresh::default(), _lock: lock };
         store.recall_fresh().await?;
         Ok(store)
+    }
+
+    /// The same store for the one who writes: it reads through the writer's connection too, so that what it looks at
+    /// is not cached a second time by the readers.
+    #[must_use]
+    pub(crate) fn for_writer(&self) -> Self {
+        Self { readers: self.writer.clone(), ..self.clone() }
     }
 
     /// Writes SQLite's WAL back into the database and closes.
@@ -180,7 +191,9 @@ async fn pool(url: &str, dialect: Dialect, size: u32, cache_kib: u32) -> Result<
             })
         },
     );
-    Ok(options.connect(url).await?)
+    // Each statement would be timed and its text looked at for a log that nobody asked for.
+    let connect: AnyConnectOptions = url.parse()?;
+    Ok(options.connect_with(connect.disable_statement_logging()).await?)
 }
 
 /// SQLite allows several writing processes; a log does not.

@@ -7,7 +7,7 @@ use almenara_certs::Role;
 use almenara_proto::{
     batch::{Author, SignedBatch, seal},
     keys::PublicKey,
-    log::{LogEntry, Signed, Withdrawal},
+    log::{KeyGrant, LogEntry, Signed, Withdrawal},
     name::Publisher,
     wire,
 };
@@ -150,5 +150,35 @@ async fn a_withdrawal_of_what_cannot_exist_is_isolated() -> Result<()> {
     .await?;
     let reader = cluster.reader(1, 1, Role::Consumer, "app").await?;
     assert!(!reader.lookup(&["first.example"]).await?[0].listed, "what exists is withdrawn");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_member_says_in_the_name_of_another_counts_nowhere() -> Result<()> {
+    let cluster = check(|desk| {
+        // 'ngo.nl.example said so', in the log of the police and under keys of the police; the second is also
+        // granted in the ngo's name.
+        let said = Publisher::new(&"ngo.nl.example".parse()?, "desk")?;
+        let author = Author { federation: FEDERATION, publisher: &said, key: &desk.key };
+        let batch = seal(&author, vec![report(1, "relayed.example")?], 1, 1, NOW)?;
+        let grant = KeyGrant {
+            federation: FEDERATION.into(),
+            member: "ngo.nl.example".parse()?,
+            publisher: said.clone(),
+            key: PublicKey::of(&key(101)),
+            note: String::new(),
+        };
+        let grant = Forged::plain(&LogEntry::KeyGrant(Signed::sign(grant, &key(1))));
+        let author = Author { key: &key(101), ..author };
+        let granted = seal(&author, vec![report(2, "granted.example")?], 1, 1, NOW)?;
+        Ok(vec![shown(&batch), Forged { counts: false, ..grant }, shown(&granted)])
+    })
+    .await?;
+    let reader = cluster.reader(1, 1, Role::Consumer, "app").await?;
+    let verdicts = reader.lookup(&["relayed.example", "granted.example"]).await?;
+    assert!(verdicts.iter().all(|verdict| !verdict.known && !verdict.listed), "{verdicts:?}");
+    for entry in cluster.follow(1, 0, 2).await?.get(1..4).context("three entries")? {
+        assert!(entry.outcome.is_err(), "every reader judges it void: {:?}", entry.outcome);
+    }
     Ok(())
 }

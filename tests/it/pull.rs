@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use almenara_certs::{Role, write_private};
 use almenara_client::{
-    commands::{lookup, pull, show, status},
+    commands::{lookup, pull, show, status, watch},
     config::Environment,
     context::Context,
     exit::{CliError, Exit, Outcome},
@@ -21,7 +21,7 @@ use almenara_proto::{
 };
 use almenara_tests::{
     cluster::{Cluster, FEDERATION, NOW},
-    desk::{Desk, report, submit},
+    desk::{Desk, in_report, report, submit},
 };
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
@@ -201,4 +201,84 @@ fn flip_last_byte(path: &Path) -> Result<()> {
     let mut bytes = std::fs::read(path)?;
     *bytes.last_mut().context("a byte")? ^= 1;
     Ok(std::fs::write(path, bytes)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_wrote_is_shown_without_moving_a_terminal() -> Result<()> {
+    let cluster = Cluster::start(&[("police.th.example", "TH")]).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    let platform = Platform { folder: home(&cluster, &[0])?, clock: cluster.clock() };
+    let hostile = "good \u{202e}elpmaxe.kcirt\u{2066}\u{feff}\u{200b} text";
+    let said = in_report(report(1, "one.example")?, |report| {
+        report.description = hostile.into();
+        report.labels = vec![hostile.into()];
+        report.campaign = hostile.into();
+    });
+    desk.say(vec![said], 1).await??;
+    platform.pulled().await?;
+    let tame = |text: &str| {
+        let wild = |c: char| c.is_control() && c != '\n' || ('\u{200b}'..='\u{206f}').contains(&c);
+        assert!(!text.chars().any(wild), "{text:?}");
+    };
+    let (_, text) = platform.show(&["domain", "one.example"]).await?;
+    assert_eq!(text.matches("\\u{202e}elpmaxe.kcirt").count(), 3, "{text}");
+    tame(&text);
+    tame(&platform.lookup(&["one.example", "--node"]).await?.1);
+    // What somebody typed comes back in an error.
+    let error = platform.lookup(&["\u{1b}[2J\u{202e}x"]).await.expect_err("no indicator");
+    tame(&error.to_string());
+    let error = platform.lookup(&["\u{1b}[2J\u{202e}x", "--kind", "domain"]).await.expect_err("no domain");
+    tame(&error.to_string());
+    Ok(())
+}
+
+/// Waits until what was printed has a line about `value` that says whether it is listed, and is not pending.
+async fn told(captured: &Captured, value: &str, listed: bool) -> Result<()> {
+    for _ in 0..200 {
+        let out = captured.out();
+        let said = out.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut said = said.into_iter().filter(|line| line["pending"] == false);
+        if said.any(|line| line["value"] == value && line["listed"] == listed) {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("{value} {listed}: {} {}", captured.out(), captured.err())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_reader_is_told_when_something_is_listed_and_when_it_is_withdrawn() -> Result<()> {
+    let mut cluster = Cluster::start(&[("police.th.example", "TH"), ("ngo.nl.example", "NL")]).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    let platform = Platform { folder: home(&cluster, &[1])?, clock: cluster.clock() };
+    desk.say(vec![report(1, "before.example")?], 1).await??;
+    cluster.wait_for(1, 0, 2).await?;
+    let (context, captured) = platform.context(true);
+    let args = watch::Args { members: Vec::new(), choice: pull::Choice::default() };
+    let live = async {
+        told(&captured, "before.example", true).await?;
+        let address =
+            |entry| Ok::<_, anyhow::Error>(Address { member: "police.th.example".parse()?, entry, leaf: 0 });
+        desk.say(vec![report(2, "new.example")?], 2).await??;
+        told(&captured, "new.example", true).await?;
+        withdraw(&desk, 3, &address(2)?).await?;
+        told(&captured, "new.example", false).await?;
+        // The node that it watches goes away and comes back: nothing is missed and nothing said twice.
+        cluster.stop(1).await?;
+        withdraw(&desk, 4, &address(1)?).await?;
+        cluster.restart(1).await?;
+        told(&captured, "before.example", false).await
+    };
+    tokio::select! {
+        ended = watch::run(args, &context) => anyhow::bail!("it ended: {ended:?}"),
+        seen = live => seen?,
+    }
+    // What came before it was cosigned was told of then, too.
+    let out = captured.out();
+    let lines: Vec<&str> = out.lines().filter(|line| !line.contains("\"pending\":true")).collect();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    // What was seen live is in the store.
+    assert_eq!(platform.lookup(&["new.example"]).await?.0, Outcome::No);
+    assert_eq!(platform.pulled().await?, [2, 0, 0]);
+    Ok(())
 }

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use almenara_certs::{Authority, Role};
+use almenara_client::rosters::{Rosters, authorities};
 use almenara_client::tls::{self, Clock, Identity, SharedAuthorities};
 use almenara_proto::{
     keys::{PublicKey, SigningKey},
@@ -29,7 +30,7 @@ use almenara_proto::{
 use almenara_server::{
     listener::Limits,
     node::{Node, Settings},
-    rosters::{SharedRosters, authorities},
+    rosters::SharedRosters,
     safeguards::Safeguards,
 };
 
@@ -73,6 +74,8 @@ pub struct Setup {
     pub consumers: BTreeMap<String, Jurisdiction>,
     /// Values that nobody reports by accident.
     pub safeguards: Safeguards,
+    /// Bounds on connections.
+    pub limits: Limits,
 }
 
 impl Default for Setup {
@@ -83,6 +86,7 @@ impl Default for Setup {
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
             safeguards: Safeguards::none(),
+            limits: Limits::default(),
         }
     }
 }
@@ -93,11 +97,13 @@ pub struct Cluster {
     pub dir: TempDir,
     /// In roster order.
     pub members: Vec<MemberHome>,
-    /// Version 1.
+    /// The newest version.
     pub roster: AcceptedRoster,
+    /// All versions.
+    pub(crate) chain: Vec<AcceptedRoster>,
     /// Advanced by tests.
     pub time: Arc<AtomicU64>,
-    authorities: SharedAuthorities,
+    pub(crate) authorities: SharedAuthorities,
     setup: Setup,
 }
 
@@ -137,18 +143,7 @@ impl Cluster {
         let mut homes = Vec::new();
         let mut entries = BTreeMap::new();
         for (at, (name, jurisdiction)) in (0u8..).zip(members) {
-            // Held until the node takes the address over, so that no other test gets it.
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
-            let home = MemberHome {
-                name: name.parse()?,
-                authority: Authority::create(name, YEAR * 10, NOW)?,
-                root_key: key(at * 4 + 1),
-                log_key: key(at * 4 + 2),
-                cosign_key: key(at * 4 + 3),
-                address: listener.local_addr()?.to_string(),
-                listener: Some(listener),
-                node: None,
-            };
+            let home = MemberHome::create(name, at).await?;
             entries.insert(home.name.clone(), member_entry(&home, jurisdiction)?);
             homes.push(home);
         }
@@ -175,7 +170,8 @@ impl Cluster {
         let roster = signed.accept_first(&pinned)?;
         let authorities = SharedAuthorities::new(authorities(&roster.roster)?);
         let time = Arc::new(AtomicU64::new(NOW));
-        Ok(Self { dir, members: homes, roster, time, authorities, setup })
+        let chain = vec![roster.clone()];
+        Ok(Self { dir, members: homes, roster, chain, time, authorities, setup })
     }
 
     /// The clock of all nodes and clients.
@@ -207,6 +203,18 @@ impl Cluster {
         self.members.get(member).context("no such member")
     }
 
+    /// The chain that a member's node holds, with all versions that were made so far.
+    fn rosters(&self, member: usize) -> Result<SharedRosters> {
+        let folder = self.dir.path().join(format!("home{member}/rosters"));
+        let first = self.chain.first().context("a chain")?;
+        let mut chain = Rosters::begin(folder, first.signed.clone(), first.id)?;
+        for next in self.chain.iter().skip(1) {
+            chain.accept(next.signed.clone())?;
+        }
+        let rivals = chain.has_evidence()?;
+        Ok(SharedRosters::new(chain, rivals))
+    }
+
     /// What a member's node is made of.
     ///
     /// # Errors
@@ -215,7 +223,7 @@ impl Cluster {
         let home = self.member(member)?;
         Ok(Settings {
             member: home.name.clone(),
-            rosters: SharedRosters::new(self.roster.clone(), Vec::new()),
+            rosters: self.rosters(member)?,
             store_url: format!("sqlite:{}", self.database(member).display()),
             log_key: home.log_key.clone(),
             cosign_key: home.cosign_key.clone(),
@@ -226,7 +234,7 @@ impl Cluster {
             lookups_per_minute: self.setup.lookups_per_minute,
             consumers: self.setup.consumers.clone(),
             clock: self.clock(),
-            limits: Limits::default(),
+            limits: self.setup.limits.clone(),
         })
     }
 
@@ -378,7 +386,28 @@ impl Cluster {
     }
 }
 
-fn member_entry(home: &MemberHome, jurisdiction: &str) -> Result<Member> {
+impl MemberHome {
+    /// An organisation whose keys are made of a number.
+    ///
+    /// # Errors
+    /// When an address or a certificate cannot be had.
+    pub(crate) async fn create(name: &str, at: u8) -> Result<Self> {
+        // Held until the node takes the address over, so that no other test gets it.
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Ok(Self {
+            name: name.parse()?,
+            authority: Authority::create(name, YEAR * 10, NOW)?,
+            root_key: key(at * 4 + 1),
+            log_key: key(at * 4 + 2),
+            cosign_key: key(at * 4 + 3),
+            address: listener.local_addr()?.to_string(),
+            listener: Some(listener),
+            node: None,
+        })
+    }
+}
+
+pub(crate) fn member_entry(home: &MemberHome, jurisdiction: &str) -> Result<Member> {
     Ok(Member {
         name: home.name.clone(),
         organisation_type: wire::OrganisationType::Police,

@@ -41,7 +41,9 @@ mod tests {
     fn every_shell_gets_a_script_that_knows_the_verbs() {
         for shell in Shell::value_variants() {
             let script = String::from_utf8(script(*shell)).expect("text");
-            assert!(script.contains("withdraw") && script.contains("home"), "{shell}");
+            for word in ["withdraw", "home", "propose", "merge", "evidence"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
         }
     }
 }

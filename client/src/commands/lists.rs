@@ -8,13 +8,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::list_args::ListArgs;
+use super::{
+    history::{History, Remark},
+    list_args::ListArgs,
+};
 use crate::{
     context::Context,
     draft::{Defaults, Draft},
     exit::CliError,
     files::Growing,
-    formats::import::{Format, ImportError, ImportReport, Importer, Line, Seen},
+    formats::import::{Format, ImportError, ImportReport, Importer, Line, Outcome, Seen},
     output::{Output, Progress},
     text::{count, tame},
 };
@@ -40,6 +43,7 @@ impl ListArgs {
             seen: Seen::default(),
             tally: Tally::default(),
             by_line: report,
+            history: History::open(context)?,
             progress: (!what.is_empty()).then(|| Arc::new(context.output.progress(what, total))),
         })
     }
@@ -107,6 +111,7 @@ pub(super) struct Reading {
     seen: Seen,
     tally: Tally,
     by_line: Option<Growing>,
+    history: Option<History>,
     progress: Option<Arc<Progress>>,
 }
 
@@ -138,6 +143,23 @@ impl Reading {
         Ok(true)
     }
 
+    /// Adds what the local store holds against the report of a line.
+    fn remark(&mut self, line: &mut Line) -> Result<(), CliError> {
+        let (Some(history), Outcome::Accepted(ready) | Outcome::Repaired { ready, .. }) =
+            (&self.history, &mut line.outcome)
+        else {
+            return Ok(());
+        };
+        if ready.draft.is_report() {
+            for Remark { code, message } in history.against(ready.draft.indicator())? {
+                let mut report = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
+                report.warnings.entry(code).or_default().add(line.file, line.number, || message.clone());
+                ready.remarks.push(message);
+            }
+        }
+        Ok(())
+    }
+
     fn advance(&mut self) -> Result<Option<Line>, CliError> {
         loop {
             if self.current.is_none() && !self.next_file()? {
@@ -148,7 +170,8 @@ impl Reading {
             }
             let Some((path, importer)) = &mut self.current else { continue };
             match importer.next() {
-                Some(Ok(line)) => {
+                Some(Ok(mut line)) => {
+                    self.remark(&mut line)?;
                     if let Some(report) = &mut self.by_line {
                         write_line(report, &line.to_json())?;
                     }

@@ -284,7 +284,7 @@ impl Run<'_> {
     /// The origin signed two histories: what was agreed keeps counting, and nothing more is taken.
     fn quarantine(&mut self, origin: &MemberName, error: PullError) -> Result<(), CliError> {
         self.error(origin, &error);
-        let error = evidence::quarantine(self.context, origin, error)?;
+        let error = evidence::quarantine(self.context, error)?;
         self.context.output.warn(&error);
         self.worst = Some(error);
         Ok(())

@@ -1,14 +1,21 @@
-//! `almenara roster`: who belongs. Everything here works on files, offline.
+//! `almenara roster`: who belongs. Everything here works on files, offline; only `submit` calls nodes.
 //!
 //! ```text
 //! member.entry (from `almenarad init`, one a member) ─new→ v1.roster ─sign, by each member's root key→ v1.roster
 //!   ─the hash is compared by voice→ `almenarad join` on nodes, `almenara roster accept` elsewhere
+//! the current version ─propose→ v2.roster ─sign, by members of most jurisdictions→ their copies ─merge→ v2.roster
+//!   ─submit→ nodes, which hand it on
 //! ```
 
 mod accept;
+mod amend;
+mod before;
+mod merge;
 mod new;
+mod propose;
 mod show;
 mod sign;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -33,20 +40,16 @@ enum Verb {
     Sign(sign::Args),
     /// Show a roster file: members, votes, signatures, hash
     Show(show::Args),
-    /// Check a chain of roster files against a hash that was given out of band
+    /// Check roster files: do they follow, who voted, what is missing
     Verify(verify::Args),
     /// Take roster files into the own home, under the configured hash
     Accept(accept::Args),
-    /// Make a later version (not built yet)
-    Propose(Propose),
-}
-
-/// Later versions need the running log's segments, and come with the next release.
-#[derive(Clone, Debug, clap::Args)]
-struct Propose {
-    /// Anything
-    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    rest: Vec<String>,
+    /// Make the next version from the current one
+    Propose(propose::Args),
+    /// Put the signatures of several copies of a roster file into one
+    Merge(merge::Args),
+    /// Send a signed version to the nodes of almenara.toml (online)
+    Submit(submit::Args),
 }
 
 /// Does it.
@@ -60,6 +63,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         Verb::Show(args) => show::run(&args, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Accept(args) => accept::run(&args, context),
-        Verb::Propose(_) => Err(CliError::not_built("`almenara roster propose` (versions after the first)")),
+        Verb::Propose(args) => propose::run(args, context),
+        Verb::Merge(args) => merge::run(&args, context),
+        Verb::Submit(args) => submit::run(&args, context).await,
     }
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use almenara_proto::{
     keys::VerifyingKey,
     log::{Signed, Withdrawal},
+    name::Address,
     roster::SignedRoster,
-    statement::{Claim, Report, Statement},
+    statement::{Claim, Dispute, DisputeReason, Report, Statement},
     wire::publish_request::Item,
 };
 use clap::Parser as _;
@@ -173,6 +174,54 @@ fn what_gives_no_draft_writes_nothing() {
     desk.check(&format!("import @list.csv {HOW} --map value=host --dry-run"), 0, "accepted");
     let json = desk.check(&format!("import @list.csv {HOW} --map value=host -o @new.jsonl --json"), 0, "");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("one object")["accepted"], 1);
+}
+
+#[test]
+fn what_others_took_back_or_dispute_is_warned_about_before_it_is_reported_again() {
+    let desk = Desk::new();
+    desk.write("list.txt", "a.example\nB[.]example\nc.example\nd.example\n");
+    let import = format!("import @list.txt {HOW} -o @d.jsonl --report @r.jsonl");
+    let text = desk.check(&import, 0, "4 drafts in");
+    assert!(!text.contains("withdrawn"), "without a store nothing is known: {text}");
+
+    let mut log = TestLog::new(2);
+    log.grant("desk");
+    log.grant("night");
+    let first =
+        log.batch("desk", vec![report(1, "a.example"), report(2, "c.example"), report(3, "d.example")]);
+    log.withdraw("desk", &[(first, 0), (first, 2)]);
+    // The second report stands again, and another desk's dispute of it was taken back.
+    log.batch("desk", vec![report(4, "d.example")]);
+    let target: Address = "m1.example:7.0".parse().expect("an address");
+    let dispute = |nonce, value| Statement {
+        claim: Claim::Dispute(Dispute {
+            target: target.clone(),
+            id: almenara_proto::merkle::sha256(&[b"a report"]),
+            reason: DisputeReason::FalsePositive,
+            description: String::new(),
+            references: Vec::new(),
+        }),
+        ..report(nonce, value)
+    };
+    log.batch("night", vec![dispute(5, "b.example")]);
+    let taken_back = log.batch("night", vec![dispute(6, "c.example")]);
+    log.withdraw("night", &[(taken_back, 0)]);
+    desk.pull(&log);
+
+    let text = desk.check(&import, 0, "4 drafts in");
+    for part in [
+        "line 1: a.example: m2.example/desk reported it and took that back (m2.example:2.0)",
+        "line 2: b.example: m2.example/night disputes the report m1.example:7.0 (m2.example:5.0)",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let report = desk.read("r.jsonl");
+    let warned: Vec<bool> = report.lines().map(|line| line.contains("\"warnings\"")).collect();
+    assert_eq!(warned, [true, true, false, false], "{report}");
+    let json = desk.check(&format!("import @list.txt {HOW} --dry-run --json"), 0, "");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    let counts = ["withdrawn", "disputed"].map(|code| json["warnings"][code]["count"].as_u64());
+    assert_eq!(counts, [Some(1), Some(1)]);
 }
 
 #[test]

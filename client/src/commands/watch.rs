@@ -91,7 +91,7 @@ async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), C
                 Ok(()) => context.output.warn(format_args!("{} ended the stream", node.member)),
                 Err((origin, error)) => match error.remedy() {
                     Remedy::Stop => return Err(error.into()),
-                    Remedy::Quarantine => return Err(evidence::quarantine(context, &origin, error)?),
+                    Remedy::Quarantine => return Err(evidence::quarantine(context, error)?),
                     Remedy::AnotherNode | Remedy::AnotherNodeForThisLog => {
                         context.output.warn(format_args!("log of {origin}: {error}"));
                     }

@@ -5,11 +5,12 @@ use std::fmt;
 use almenara_proto::{
     blame::{Blame, Void},
     checkpoint::CheckpointError,
+    evidence::Equivocation,
     merkle::{Hash, HashError, ProofError},
     name::MemberName,
 };
 
-use super::{Evidence, PAGE_ENTRIES};
+use super::PAGE_ENTRIES;
 
 /// A frame of `origin`'s log was refused; the follower's state has not changed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -27,7 +28,7 @@ pub struct FollowError {
 pub enum Accused {
     /// The node that serves the stream, or the way from it: drop the connection, try elsewhere.
     Connection,
-    /// The origin itself: its log key signed both notes of the [`Evidence`].
+    /// The origin itself: its log key signed both notes of an [`Equivocation`].
     Origin,
 }
 
@@ -54,9 +55,9 @@ pub enum Fault {
     /// Two notes of one size with different roots.
     #[error(
         "checkpoint: its log key signed two roots for size {}: {} and {}",
-        .0.old.checkpoint().size, .0.old.checkpoint().root, .0.new.checkpoint().root
+        .0.earlier().checkpoint().size, .0.earlier().checkpoint().root, .0.later().checkpoint().root
     )]
-    Equivocation(Box<Evidence>),
+    Equivocation(Box<Equivocation>),
     /// Of the size that is held, with another root, and no earlier note to hold against it.
     #[error("checkpoint: its root at size {size} is {found}, the entries that are held lead to {held}")]
     OtherRoot {
@@ -122,9 +123,9 @@ pub enum Fault {
     /// A later note signs a tree that does not begin with an earlier one.
     #[error(
         "checkpoint: its log key signed size {} and size {}, and the second does not extend the first",
-        .0.old.checkpoint().size, .0.new.checkpoint().size
+        .0.earlier().checkpoint().size, .0.later().checkpoint().size
     )]
-    Fork(Box<Evidence>),
+    Fork(Box<Equivocation>),
     /// What is shown does not belong to the batch.
     #[error("entry {index}: disclosure: {why}")]
     Disclosure {
@@ -155,7 +156,7 @@ impl FollowError {
 
     /// What anybody can check offline, when the origin is accused.
     #[must_use]
-    pub const fn evidence(&self) -> Option<&Evidence> {
+    pub const fn evidence(&self) -> Option<&Equivocation> {
         match &self.fault {
             Fault::Equivocation(evidence) | Fault::Fork(evidence) => Some(evidence),
             _ => None,

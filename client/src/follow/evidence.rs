@@ -1,47 +1,33 @@
-//! Two notes of one log key that cannot both be true, kept so that anybody can check them offline.
+//! Two notes of one log key that cannot both be true, as a proof that anybody can check offline.
 
 use std::collections::BTreeMap;
 
 use almenara_proto::{
-    checkpoint::{SignedCheckpoint, contradiction, equivocation},
+    checkpoint::SignedCheckpoint,
+    evidence::{Departure, Equivocation},
     merkle::{CompactRange, Hash, node_hash},
 };
 
-/// Proof that an origin's log key signed two histories.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence {
-    /// The note that was held before.
-    pub old: SignedCheckpoint,
-    /// The note that contradicts it.
-    pub new: SignedCheckpoint,
-    /// For notes of different sizes: the root that the new tree has at the old size.
-    pub prefix: Option<Hash>,
-    /// For notes of different sizes: the consistency proof (RFC 6962 §2.1.2) from `prefix` to the new root.
-    pub proof: Vec<Hash>,
+/// What two notes prove, of which the later one was proven to have root `prefix` at the size of the earlier one;
+/// nothing when both can be true, or another key signed one of them.
+pub(super) fn departure(
+    old: &SignedCheckpoint,
+    new: &SignedCheckpoint,
+    prefix: Hash,
+    consistency: Vec<Hash>,
+) -> Option<Box<Equivocation>> {
+    let smaller = old.checkpoint().size < new.checkpoint().size;
+    let departure = smaller.then_some(Departure { prefix, consistency });
+    Equivocation::new(old.clone(), new.clone(), departure).ok().map(Box::new)
 }
 
-impl Evidence {
-    pub(super) const fn of_equal_sizes(old: SignedCheckpoint, new: SignedCheckpoint) -> Self {
-        Self { old, new, prefix: None, proof: Vec::new() }
+/// What two notes of one size with different roots prove; nothing when they agree, or another key signed one.
+pub(super) fn two_roots(old: &SignedCheckpoint, new: &SignedCheckpoint) -> Option<Box<Equivocation>> {
+    let (a, b) = (old.checkpoint(), new.checkpoint());
+    if a.size != b.size || a.root == b.root {
+        return None;
     }
-
-    pub(super) const fn of_prefix(
-        old: SignedCheckpoint,
-        new: SignedCheckpoint,
-        prefix: Hash,
-        proof: Vec<Hash>,
-    ) -> Self {
-        Self { old, new, prefix: Some(prefix), proof }
-    }
-
-    /// Whether it proves what it claims: one log key signed both, and at most one can be true.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        match &self.prefix {
-            None => equivocation(&self.old, &self.new),
-            Some(prefix) => contradiction(&self.old, &self.new, prefix, &self.proof),
-        }
-    }
+    Equivocation::new(old.clone(), new.clone(), None).ok().map(Box::new)
 }
 
 /// The tree at the size where it departed from an earlier note, and the leaves since: enough, with a proof from

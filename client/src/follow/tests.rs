@@ -1,4 +1,7 @@
-use almenara_proto::merkle::{MAX_SIZE, leaf_hash};
+use almenara_proto::{
+    evidence::{Equivocation, Evidence},
+    merkle::{MAX_SIZE, leaf_hash},
+};
 
 use super::testlog::{TestLog, decode, frame, note, report, roster, shown};
 use super::*;
@@ -34,16 +37,29 @@ fn same(a: &Follower, b: &Follower) {
     );
 }
 
+/// Whether anybody who has the roster can check it, out of the file.
+fn checkable(found: &Equivocation) -> bool {
+    match Evidence::parse(&found.to_evidence().encode()) {
+        Ok(Evidence::Log(fork)) => fork.verify_in(&two()).as_ref() == Ok(found),
+        _ => false,
+    }
+}
+
 /// The frames are refused for that reason, blame that party, and change nothing.
 fn check_refused(log: &TestLog, frames: Vec<wire::ReplicateFrame>, accused: Accused, reason: &str) {
     let mut follower = follower(log);
     let error = feed(&mut follower, frames).expect_err(reason);
     let text = error.to_string();
     assert!(text.contains(reason), "`{text}` instead of `{reason}`");
+    assert!(text.contains(log.member().as_str()), "{text}");
+    let blamed =
+        if accused == Accused::Origin { "the origin is to blame" } else { "the connection is to blame" };
+    let advised = [blamed, "take the newest roster first", "the node lags"];
+    assert!(advised.iter().any(|advice| text.contains(advice)), "{text}");
     assert_eq!(error.accused(), accused, "{text}");
     assert_eq!(follower.prefix.size(), 0);
     assert_eq!(error.evidence().is_some(), accused == Accused::Origin);
-    assert!(error.evidence().is_none_or(Evidence::holds));
+    assert!(error.evidence().is_none_or(checkable));
 }
 
 fn check_relay(log: &TestLog, frames: Vec<wire::ReplicateFrame>, reason: &str) {
@@ -130,30 +146,57 @@ fn a_live_stream_goes_on_with_the_next_checkpoint() {
     );
 }
 
+fn disclosure_of(page: &mut wire::LogPage, entry: usize) -> &mut wire::Disclosure {
+    page.entries[entry].disclosure.as_mut().expect("a batch")
+}
+
+/// A grant, and a batch of which one statement is shown and the others are leaf hashes.
+fn with_leaf_hashes() -> TestLog {
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    let batch = log.sealed("desk", (0..3).map(|n| report(n, "part.example")).collect());
+    log.push_batch(&batch, &[1], true);
+    log
+}
+
+/// What is sent of a page, kind by kind, and which part the refusal names.
+type Part<'a> = (&'a TestLog, u64, &'a dyn Fn(&mut wire::LogPage) -> &mut Bytes, &'a str);
+
 #[test]
-fn every_changed_byte_of_what_is_signed_or_hashed_is_refused() {
-    let log = TestLog::small(1);
-    let whole = log.frames(0, 64);
-    let sizes = |pick: &dyn Fn(&mut wire::LogPage) -> &mut Bytes| pick(page_of(&mut whole.clone()[1])).len();
+fn every_changed_byte_of_every_kind_is_refused_and_blames_the_connection() {
+    let (log, hashed) = (TestLog::small(1), with_leaf_hashes());
     let flip = |bytes: &mut Bytes, at: usize| {
         let mut changed = bytes.to_vec();
         changed[at] ^= 1 << (at % 8);
         *bytes = changed.into();
     };
+    let tree = "entries 0 to 3: consistency proof";
+    let parts: [Part<'_>; 10] = [
+        // Entries: a grant, two headers of batches and a withdrawal, each with its signature.
+        (&log, 64, &|page| &mut page.entries[0].entry, tree),
+        (&log, 64, &|page| &mut page.entries[1].entry, tree),
+        (&log, 64, &|page| &mut page.entries[2].entry, tree),
+        (&log, 64, &|page| &mut page.entries[3].entry, tree),
+        // Payloads.
+        (&log, 64, &|page| &mut disclosure_of(page, 1).statements[0], "entry 1: disclosure"),
+        (&log, 64, &|page| &mut disclosure_of(page, 3).statements[0], "entry 3: disclosure"),
+        (&log, 64, &|page| &mut disclosure_of(page, 3).statements[1], "entry 3: disclosure"),
+        // The proof of a part of a batch, or the hashes of the other leaves.
+        (&log, 64, &|page| &mut disclosure_of(page, 1).proof, "entry 1: disclosure"),
+        (&hashed, 64, &|page| &mut disclosure_of(page, 1).leaf_hashes, "entry 1: disclosure"),
+        // The proof from the page's end to the checkpoint.
+        (&log, 3, &|page| &mut page.consistency[0], "entries 0 to 2: consistency proof"),
+    ];
     let mut refused = 0;
-    let mut check = |pick: &dyn Fn(&mut wire::LogPage) -> &mut Bytes| {
-        for at in 0..sizes(pick) {
-            check_relay(&log, changed(&log, |page| flip(pick(page), at)), "the connection is to blame");
+    for (log, length, pick, named) in parts {
+        let whole = log.frames(0, length);
+        for at in 0..pick(page_of(&mut whole.clone()[1])).len() {
+            let mut frames = whole.clone();
+            flip(pick(page_of(&mut frames[1])), at);
+            check_relay(log, frames, named);
             refused += 1;
         }
-    };
-    for entry in 0..4 {
-        check(&|page| &mut page.entries[entry].entry);
     }
-    for (entry, statement) in [(1, 0), (3, 0), (3, 1)] {
-        check(&|page| &mut page.entries[entry].disclosure.as_mut().expect("a batch").statements[statement]);
-    }
-    check(&|page| &mut page.entries[1].disclosure.as_mut().expect("a batch").proof);
     let note = log.signed(4, log.root(4)).note().to_vec();
     for at in 0..note.len() {
         let mut note = Bytes::from(note.clone());
@@ -327,7 +370,7 @@ fn two_roots_for_one_size_accuse_the_origin_with_evidence() {
     let mut resumed = Follower::new(reader.prefix().clone(), reader.last().cloned());
     let error = resumed.step(forged.checkpoint(4), &two()).expect_err("two roots");
     assert_eq!(error.accused(), Accused::Origin);
-    assert!(error.evidence().is_some_and(Evidence::holds));
+    assert!(error.evidence().is_some_and(checkable));
     same(&reader, &resumed);
     // Without a note to hold against it, it is only another root.
     let mut bare = Follower::new(reader.prefix().clone(), None);
@@ -354,7 +397,7 @@ fn a_later_note_that_rewrites_the_past_accuses_the_origin_with_evidence() {
             let error = feed(&mut reader, forged.frames(3, length)).expect_err("a fork");
             assert!(matches!(error.fault, Fault::Fork(_)), "{error}");
             assert_eq!(error.accused(), Accused::Origin);
-            assert!(error.evidence().is_some_and(Evidence::holds), "{rewritten}, {length}");
+            assert!(error.evidence().is_some_and(checkable), "{rewritten}, {length}");
             assert!(reader.prefix.size() < 9);
         }
         // A relay that sends those entries below the honest note only breaks its own proof.
@@ -394,7 +437,7 @@ fn a_note_of_a_place_just_passed_agrees_or_is_evidence() {
     let error = reader.step(log.checkpoint(3), &two()).expect_err("not remembered");
     assert!(matches!(error.fault, Fault::Stale { found: 3, held: 4 }), "{error}");
     let error = reader.step(note(&log.signed(2, log.root(3))), &two()).expect_err("another tree");
-    assert!(error.evidence().is_some_and(Evidence::holds), "{error}");
+    assert!(error.evidence().is_some_and(checkable), "{error}");
     same(&before, &reader);
 }
 

@@ -128,8 +128,9 @@ trait Encoder {
         Ok(())
     }
 
-    /// The text of an item, with its line breaks, appended to `line`; or why this format cannot say it.
-    fn item(&mut self, item: &ExportItem, line: &mut Vec<u8>) -> Result<(), Skip>;
+    /// The text of an item, with its line breaks, appended to `line`; or why this format cannot say it. `value` is
+    /// the indicator's, judged once more as if nobody had looked at it.
+    fn item(&mut self, item: &ExportItem, value: &str, line: &mut Vec<u8>) -> Result<(), Skip>;
 }
 
 /// Why a list was not written.
@@ -163,7 +164,7 @@ pub fn export<E>(
         let item = item.map_err(ExportError::Source)?;
         line.clear();
         let fits = if format.is_blocklist() { item.blockable() } else { item.settled() };
-        match fits.and_then(|()| encoder.item(&item, &mut line)) {
+        match fits.and_then(|()| encoder.item(&item, item.indicator.value(), &mut line)) {
             Ok(()) => {
                 out.write_all(&line)?;
                 summary.wrote();

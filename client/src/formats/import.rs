@@ -80,6 +80,8 @@ pub struct Ready {
     pub draft: Draft,
     /// Worth a look before publishing.
     pub warnings: Vec<Warning>,
+    /// The same, of whoever read the list and knows more than the list: sentences.
+    pub remarks: Vec<String>,
 }
 
 /// A line of a file.
@@ -214,7 +216,8 @@ impl<R: BufRead> Importer<R> {
                     Err(refusal) => Outcome::Refused(refusal),
                     Ok(settled) => {
                         let place = Place { file: self.file, line: number };
-                        let ready = Ready { draft: settled.draft, warnings: settled.warnings };
+                        let ready =
+                            Ready { draft: settled.draft, warnings: settled.warnings, remarks: Vec::new() };
                         match self.seen.admit(&ready.draft, place) {
                             Some(first) => {
                                 let indicator = ready.draft.indicator();

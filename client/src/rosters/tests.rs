@@ -91,6 +91,33 @@ fn a_chain_never_silently_ends_earlier() {
 }
 
 #[test]
+fn every_changed_byte_of_a_roster_is_refused_and_named() {
+    let (_folder, rosters, pinned) = two();
+    for number in [1, 2] {
+        let path = file_of(&rosters.folder, number);
+        let good = std::fs::read(&path).expect("read");
+        let body = version(number, (number == 2).then_some(pinned), 9).body;
+        let start = good.windows(body.len()).position(|part| part == body).expect("verbatim");
+        let body = start..start + body.len();
+        for at in 0..good.len() {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1 << (at % 8);
+            std::fs::write(&path, bytes).expect("written");
+            let error = Rosters::open(&rosters.folder, pinned).expect_err("a changed byte");
+            let text = error.to_string();
+            assert!(text.contains(&path.display().to_string()), "byte {at}: {text}");
+            // Whoever gave us the file is to blame, never ourselves or the network.
+            assert!(matches!(error.blame(), Blame::Malformed | Blame::Misbehaved), "byte {at}: {text}");
+            if number == 1 && body.contains(&at) {
+                assert!(text.contains("was pinned"), "byte {at}: {text}");
+            }
+        }
+        std::fs::write(&path, good).expect("written");
+    }
+    assert_eq!(Rosters::open(&rosters.folder, pinned).expect("as it was").current().roster.version, 2);
+}
+
+#[test]
 fn nothing_but_the_next_version_is_accepted() {
     let (_folder, mut rosters, pinned) = two();
     let current = rosters.current().id;
@@ -113,8 +140,12 @@ fn two_valid_bodies_of_one_version_are_kept_as_evidence() {
     let other = version(2, Some(pinned), 10);
     for _ in 0..2 {
         let error = rosters.accept(other.clone()).expect_err("a fork");
-        let RostersError::Fork { version: 2, evidence, .. } = &error else { panic!("{error}") };
-        assert_eq!(read(evidence).expect("kept").id(), other.id());
+        let RostersError::Fork { version: 2, evidence, signed_both, .. } = &error else { panic!("{error}") };
+        assert_eq!(signed_both, "m1.example, m2.example");
+        let kept = Evidence::parse(&std::fs::read(evidence).expect("kept")).expect("evidence");
+        let Evidence::Roster(fork) = kept else { panic!("of a roster") };
+        let rivals = fork.verify(rosters.version(1).expect("held")).expect("anybody can check it");
+        assert!([rivals.first.id, rivals.second.id].contains(&other.id()));
         assert_eq!(error.blame(), Blame::Misbehaved);
     }
     let mut unsigned = version(2, Some(pinned), 11);
@@ -130,4 +161,49 @@ fn without_version_one_there_is_no_chain() {
     let error = Rosters::open(folder.path(), empty_root()).expect_err("nothing there");
     assert!(matches!(error, RostersError::Missing { .. }));
     assert!(error.to_string().contains("almenara roster accept"), "{error}");
+}
+
+/// The next version after what is held, with these members.
+fn with_members(number: u64, previous: Hash, members: &[Member]) -> SignedRoster {
+    let mut roster = Roster::parse(&version(number, Some(previous), 9).body).expect("a body");
+    roster.members = members.iter().map(|member| (member.name.clone(), member.clone())).collect();
+    let mut signed = SignedRoster::unsigned(&roster);
+    (1..=3).for_each(|n| signed.sign(&key(n)));
+    signed
+}
+
+#[test]
+fn no_name_and_no_key_returns_even_after_a_restart() {
+    let (_folder, mut rosters, pinned) = two();
+    let (one, other, third) = (member(1, "TH"), member(2, "NL"), member(3, "US"));
+    let both = with_members(3, rosters.current().id, &[one.clone(), other.clone(), third.clone()]);
+    rosters.accept(both).expect("one joins");
+    let without = with_members(4, rosters.current().id, &[one.clone(), other.clone()]);
+    rosters.accept(without).expect("and leaves");
+    let back = with_members(5, rosters.current().id, &[one, other, third]);
+    for mut rosters in [rosters.clone(), Rosters::open(&rosters.folder, pinned).expect("opened")] {
+        let error = rosters.accept(back.clone()).expect_err("a name has one life");
+        assert!(error.to_string().contains("m3.example was a member up to version 3"), "{error}");
+        assert!(matches!(rosters.could_follow(&back), Err(RosterError::Reused(_))));
+        assert_eq!(rosters.current().roster.version, 4);
+    }
+}
+
+#[test]
+fn a_version_that_lacks_only_votes_could_follow() {
+    let (_folder, rosters, pinned) = two();
+    let mut next = version(3, Some(rosters.current().id), 9);
+    next.signatures.clear();
+    assert!(rosters.could_follow(&next).is_ok());
+    assert!(rosters.could_follow(&version(3, Some(pinned), 9)).is_err());
+}
+
+#[test]
+fn what_another_process_accepted_a_moment_ago_is_accepted() {
+    let (_folder, mut rosters, _) = two();
+    let mut other = rosters.clone();
+    let next = version(3, Some(rosters.current().id), 9);
+    rosters.accept(next.clone()).expect("accepted");
+    other.accept(next).expect("it is there already");
+    assert_eq!(other.current().roster.version, 3);
 }

@@ -14,6 +14,26 @@ fn bytes_signed_as_one_thing_do_not_pass_as_another() {
 }
 
 #[test]
+fn a_signature_holds_in_its_own_context_and_in_no_other() {
+    let all = [
+        Context::Batch,
+        Context::Withdrawal,
+        Context::KeyGrant,
+        Context::KeyRevocation,
+        Context::Override,
+        Context::Roster,
+        Context::CustodyReport,
+    ];
+    for signed in all {
+        let signature = signed.sign(b"body", &key(1));
+        for read in all {
+            let holds = read.verify(b"body", &signature, &key(1).verifying_key()).is_ok();
+            assert_eq!(holds, read == signed, "{} as {}", signed.as_str(), read.as_str());
+        }
+    }
+}
+
+#[test]
 fn a_malleated_signature_with_s_above_the_group_order_is_refused() {
     // L, little endian (RFC 8032 §5.1).
     const L: [u8; 32] = [

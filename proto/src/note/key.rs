@@ -7,7 +7,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 
 use super::{NoteError, check_name, cosigned};
-use crate::merkle::sha256;
+use crate::merkle::{MAX_SIZE, sha256};
 
 /// What a key signs, and with which type byte it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +95,8 @@ impl VerifierKey {
             }
             KeyKind::CosignatureV1 => {
                 let (time, signature) = bytes.split_first_chunk()?;
-                let time = u64::from_be_bytes(*time);
+                // C2SP: "it MUST NOT exceed 2^63 - 1"; SQL could not keep it either.
+                let time = Some(u64::from_be_bytes(*time)).filter(|time| *time <= MAX_SIZE)?;
                 let signature = Signature::from_slice(signature).ok()?;
                 self.key.verify(cosigned(text, time).as_bytes(), &signature).ok()?;
                 Some(Some(time))

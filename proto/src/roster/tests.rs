@@ -1,11 +1,11 @@
 use super::*;
 
-fn key(seed: u8) -> SigningKey {
+pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
 /// Member number `n` in a jurisdiction; its root key is `key(n)`.
-fn member(n: u8, jurisdiction: &str) -> Member {
+pub(crate) fn member(n: u8, jurisdiction: &str) -> Member {
     Member {
         name: format!("m{n}.example").parse().expect("a name"),
         organisation_type: wire::OrganisationType::Ngo,
@@ -25,7 +25,7 @@ fn member(n: u8, jurisdiction: &str) -> Member {
     }
 }
 
-fn roster(version: u64, previous: Option<Hash>, members: &[(u8, &str)]) -> Roster {
+pub(crate) fn roster(version: u64, previous: Option<Hash>, members: &[(u8, &str)]) -> Roster {
     let members = members.iter().map(|&(n, code)| member(n, code)).map(|m| (m.name.clone(), m)).collect();
     Roster {
         federation: "scamwatch.example".into(),
@@ -39,13 +39,13 @@ fn roster(version: u64, previous: Option<Hash>, members: &[(u8, &str)]) -> Roste
     }
 }
 
-fn signed(roster: &Roster, signers: &[u8]) -> SignedRoster {
+pub(crate) fn signed(roster: &Roster, signers: &[u8]) -> SignedRoster {
     let mut signed = SignedRoster::unsigned(roster);
     signers.iter().for_each(|&n| signed.sign(&key(n)));
     signed
 }
 
-fn first(members: &[(u8, &str)]) -> AcceptedRoster {
+pub(crate) fn first(members: &[(u8, &str)]) -> AcceptedRoster {
     let signers: Vec<u8> = members.iter().map(|(n, _)| *n).collect();
     let signed = signed(&roster(1, None, members), &signers);
     let pinned = signed.id();
@@ -115,4 +115,40 @@ fn a_roster_survives_its_own_bytes() {
     let mut roster = roster(1, None, &[(1, "TH"), (2, "EU"), (3, "INT")]);
     roster.groups.insert("banks".into(), [roster.members.keys().next().expect("a member").clone()].into());
     assert_eq!(Roster::parse(&roster.encode()), Ok(roster));
+}
+
+#[test]
+fn each_segment_has_a_log_key_of_its_own_and_no_root_key_returns() {
+    let check = |segments: &[(u64, u8, u8)], sound: bool| {
+        let mut roster = roster(1, None, &[(1, "TH")]);
+        let segment = |&(from_size, root, log): &(u64, u8, u8)| Segment {
+            from_size,
+            root: merkle::empty_root(),
+            root_key: PublicKey::of(&key(root)),
+            log_key: PublicKey::of(&key(log)),
+        };
+        let member = roster.members.values_mut().next().expect("a member");
+        member.segments = segments.iter().map(segment).collect();
+        let parsed = Roster::parse(&roster.encode());
+        assert_eq!(parsed.is_ok(), sound, "{segments:?}: {parsed:?}");
+    };
+    check(&[(0, 1, 81), (5, 1, 82), (9, 2, 83), (12, 2, 84)], true);
+    // A log key that goes on would have signed two histories where entries are cut off.
+    check(&[(0, 1, 81), (5, 2, 81)], false);
+    check(&[(0, 1, 81), (5, 2, 82), (9, 3, 81)], false);
+    check(&[(0, 1, 81), (5, 2, 82), (9, 1, 83)], false);
+    check(&[(0, 1, 81), (5, 2, 1)], false);
+}
+
+#[test]
+fn what_people_read_of_a_member_is_of_one_line() {
+    for change in [
+        (|member| member.contact = "abuse@x\u{1b}[2J".into()) as fn(&mut Member),
+        |member| member.grpc = "a:1\nb:2".into(),
+        |member| member.https = "\0".into(),
+    ] {
+        let mut odd = roster(1, None, &[(1, "TH")]);
+        odd.members.values_mut().for_each(change);
+        assert!(Roster::parse(&odd.encode()).is_err());
+    }
 }

@@ -6,6 +6,8 @@
 
 mod batches;
 mod canonical;
+mod custody;
+mod evidence;
 mod logs;
 mod releases;
 mod rosters;
@@ -31,6 +33,8 @@ fn files() -> Vec<(&'static str, Value)> {
         ("checkpoints", trees::checkpoints()),
         ("rosters", rosters::rosters()),
         ("releases", releases::releases()),
+        ("custody", custody::custody()),
+        ("evidence", evidence::evidence()),
         ("verdicts", verdicts::verdicts()),
         ("canonical", canonical::canonical()),
         ("voids", voids::voids()),

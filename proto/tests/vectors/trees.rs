@@ -2,12 +2,14 @@
 
 use almenara_proto::{
     checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
+    cosigner::{Cosigners, Settlement},
     merkle::{self, Hash, verify_consistency, verify_inclusion},
     note::{KeyKind, VerifierKey},
+    roster::Roster,
 };
 use serde_json::{Value, json};
 
-use crate::world::{COSIGN, LOG, MEMBER, NGO, NOW, hashes, hex, key, public};
+use crate::world::{BANK, COSIGN, LOG, MEMBER, NGO, NOW, hashes, hex, key, member, public, roster};
 
 const LEAVES: [&[u8]; 8] =
     [b"", b"\0", b"\x10", b"\x20\x21", b"\x30\x31", b"\x40\x41\x42\x43", b"abcdefgh", b"0123456789"];
@@ -21,7 +23,7 @@ fn split(n: usize) -> usize {
 }
 
 /// RFC 9162 §2.1.4.1, as it is written there.
-fn consistency(old: usize, leaves: &[Hash]) -> Vec<Hash> {
+pub(crate) fn consistency(old: usize, leaves: &[Hash]) -> Vec<Hash> {
     fn sub(old: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
         if old == leaves.len() {
             return if whole { Vec::new() } else { vec![merkle::root(leaves)] };
@@ -82,7 +84,9 @@ pub(crate) fn trees() -> Value {
 pub(crate) fn checkpoints() -> Value {
     let leaves = leaves();
     let origin = origin_of(MEMBER);
-    let (own, ngo) = (format!("{MEMBER}/cosigner"), "ngo.nl.example/cosigner");
+    let roster = Roster { quorum: 2, ..roster() };
+    let cosigners = Cosigners::of(&roster).expect("keys");
+    let origin_member = roster.member(&member()).expect("a member");
     let verifier = |name: &str, kind, seed: u8| {
         VerifierKey::new(name, kind, &public(seed).0).expect("a key").to_string()
     };
@@ -92,28 +96,60 @@ pub(crate) fn checkpoints() -> Value {
             let checkpoint =
                 Checkpoint { origin: origin.clone(), size: size as u64, root: merkle::root(&leaves[..size]) };
             let signed = SignedCheckpoint::sign(checkpoint, &key(LOG)).expect("a checkpoint");
-            let lines = [
-                signed.cosign(&own, &key(COSIGN), NOW).expect("a line"),
-                signed.cosign(ngo, &key(NGO + 2), NOW + 1).expect("a line"),
-            ];
-            let cosigned = signed.with_lines(&lines.concat()).expect("a note");
+            let line = |name, seed, time| signed.cosign(name, &key(seed), time).expect("a line");
+            let (own, ngo, bank) = (
+                line(MEMBER, COSIGN, NOW),
+                line("ngo.nl.example", NGO + 2, NOW + 1),
+                line("bank.us.example", BANK + 2, NOW + 2),
+            );
+            let cases: Vec<Value> = [vec![], vec![&own, &ngo], vec![&ngo, &bank]]
+                .into_iter()
+                .map(|lines| {
+                    let lines: String = lines.into_iter().map(String::as_str).collect();
+                    let note = if lines.is_empty() {
+                        signed.clone()
+                    } else {
+                        signed.with_lines(&lines).expect("a note")
+                    };
+                    let found = cosigners.quorum(&note, origin_member).expect("a sound note");
+                    json!({
+                        "note": String::from_utf8_lossy(note.note()),
+                        "cosigned_by": found.cosignatures.iter().map(|one| json!({
+                            "member": one.member.to_string(), "time": one.time, "counts": one.counts,
+                        })).collect::<Value>(),
+                        "settled": found.settlement == Settlement::Settled,
+                    })
+                })
+                .collect();
+            let again = line("ngo.nl.example", NGO + 2, NOW + 9);
+            let held = signed.with_lines(&[own.as_str(), &again].concat()).expect("a note");
+            let brought = signed.with_lines(&[bank, ngo].concat()).expect("a note");
+            let merged = cosigners.merge(&held, &brought).expect("one note");
             json!({
                 "size": size,
                 "text": signed.checkpoint().to_string(),
-                "note": String::from_utf8_lossy(signed.note()),
-                "cosignatures": lines,
-                "cosigned": String::from_utf8_lossy(cosigned.note()),
+                "quorum": cases,
+                "merge": {
+                    "held": String::from_utf8_lossy(held.note()),
+                    "brought": String::from_utf8_lossy(brought.note()),
+                    "merged": String::from_utf8_lossy(merged.note()),
+                },
             })
         })
         .collect();
     json!({
-        "description": "Checkpoints of trees.json as C2SP signed notes (docs/protocol.md, 'Checkpoints'), signed by the \
-            log key of police.th.example and cosigned (cosignature/v1) by two cosign keys at the times 1767225600 and \
-            1767225601. The verifier keys are in the vkey format of C2SP signed-note. Cosigning is not built yet in the \
-            node; the format is.",
+        "description": "Checkpoints of trees.json as C2SP signed notes (docs/protocol.md, 'Checkpoints' and 'Cosigning'), \
+            signed by the log key of police.th.example, in the federation of rosters.json version 1 with a quorum of 2. \
+            For each: notes with cosignatures (cosignature/v1), who cosigned when, whose cosignature counts and whether \
+            its entries are settled; and two notes that are merged into one. The verifier keys are in the vkey format of \
+            C2SP signed-note; a cosign key bears its member's name.",
         "origin": origin,
         "log_key": verifier(&origin, KeyKind::Ed25519, LOG),
-        "cosigners": [verifier(&own, KeyKind::CosignatureV1, COSIGN), verifier(ngo, KeyKind::CosignatureV1, NGO + 2)],
+        "cosigners": [
+            verifier(MEMBER, KeyKind::CosignatureV1, COSIGN),
+            verifier("ngo.nl.example", KeyKind::CosignatureV1, NGO + 2),
+            verifier("bank.us.example", KeyKind::CosignatureV1, BANK + 2),
+        ],
         "checkpoints": signed,
     })
 }

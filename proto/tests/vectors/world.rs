@@ -52,7 +52,7 @@ pub(crate) fn hashes(all: &[Hash]) -> Value {
     all.iter().map(hex).collect()
 }
 
-fn roster_member(name: &str, code: &str, root: u8, kind: wire::OrganisationType) -> Member {
+pub(crate) fn roster_member(name: &str, code: &str, root: u8, kind: wire::OrganisationType) -> Member {
     Member {
         name: name.parse().expect("a name"),
         organisation_type: kind,

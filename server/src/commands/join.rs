@@ -11,7 +11,7 @@ use almenara_client::{
 };
 use almenara_proto::{
     merkle::Hash,
-    roster::{AcceptedRoster, Member},
+    roster::{AcceptedRoster, Member, RosterHistory},
 };
 
 use crate::{config::Config, context::Context, keys::NodeKeys};
@@ -21,6 +21,8 @@ use crate::{config::Config, context::Context, keys::NodeKeys};
 pub struct Args {
     /// Roster version 1, signed by every member
     pub file: PathBuf,
+    /// The versions after it, in order: for a member that joins a federation which is there already
+    pub later: Vec<PathBuf>,
     /// The hash that another member told you; compared instead of asking
     #[arg(long, value_name = "HASH")]
     pub hash: Option<Hash>,
@@ -50,8 +52,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         .clone()
         .accept_first(&args.hash.unwrap_or(offered))
         .map_err(|error| CliError::misbehaved(error).at(args.file.display()))?;
-    check_own(&accepted, &config, context)?;
-    rosters::authorities(&accepted.roster)?;
+    let mut history = RosterHistory::begin(accepted);
+    let mut later = Vec::new();
+    for path in &args.later {
+        let next = rosters::read(path)?;
+        history.accept(next.clone()).map_err(|error| CliError::misbehaved(error).at(path.display()))?;
+        later.push(next);
+    }
+    check_own(history.current(), &config, context)?;
+    rosters::authorities(&history.current().roster)?;
     if !context.output.is_json() {
         view.print(&context.output, context.now())?;
     }
@@ -68,7 +77,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             return Ok(Outcome::No);
         }
     }
-    Rosters::begin(context.home.rosters(), signed, offered)?;
+    let mut chain = Rosters::begin(context.home.rosters(), signed, offered)?;
+    for next in later {
+        chain.accept(next)?;
+    }
     pin(context.home.config(), context.home.folder(), &offered)?;
     context.output.json(&view)?;
     let folder = context.home.folder().display();

@@ -39,7 +39,8 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
 /// [`CliError`] (usage), with what to mend.
 pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
     let keys = NodeKeys::load(&config.keys, &config.member)?;
-    let (first, later) = context.rosters(config)?.into_chain();
+    let rosters = context.rosters(config)?;
+    let first = rosters.version(1).unwrap_or_else(|| rosters.current());
     if first.roster.federation != config.federation.as_str() {
         return Err(CliError::usage(format!(
             "{}: federation is {}, but the joined roster is of {}",
@@ -48,10 +49,16 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
             first.roster.federation
         )));
     }
-    let newest = later.last().unwrap_or(&first).roster.clone();
+    let newest = rosters.current().roster.clone();
+    let rivals = rosters.has_evidence()?;
+    if rivals {
+        tracing::error!(
+            "two successors of one roster are kept as evidence: nothing restricted leaves this node"
+        );
+    }
     Ok(Settings {
         member: config.member.clone(),
-        rosters: SharedRosters::new(first, later),
+        rosters: SharedRosters::new(rosters, rivals),
         store_url: config.store.as_str().to_owned(),
         log_key: keys.log,
         cosign_key: keys.cosign,

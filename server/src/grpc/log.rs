@@ -1,11 +1,10 @@
 //! `LogService`: one stream, three readers (PROTOCOL.md §10).
 
-use std::{collections::VecDeque, pin::Pin, sync::Arc};
+use std::{collections::VecDeque, pin::Pin, sync::Arc, time::Duration};
 
 use almenara_certs::Role;
 use almenara_client::follow::ENDS;
 use bytes::Bytes;
-use futures::Stream;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -20,18 +19,45 @@ use super::{Api, services::log_service_server::LogService};
 use crate::{
     error,
     heads::{Head, Settled},
+    listener::HangUp,
     outgoing::{Filter, Outgoing, Reader},
     store::LogId,
 };
 
-/// Frames made ahead of a reader: one on the wire, one being made. A reader that never reads costs no more.
+/// Frames made ahead of a reader: one on the wire, one being made. A reader that does not read costs no more, and
+/// that not for ever.
 const FRAMES_AHEAD: usize = 2;
 
 /// The service.
 #[derive(Clone)]
 pub struct LogApi(pub Api);
 
-type Frames = Pin<Box<dyn Stream<Item = Result<wire::ReplicateFrame, Status>> + Send>>;
+type Stream = Pin<Box<dyn futures::Stream<Item = Result<wire::ReplicateFrame, Status>> + Send>>;
+
+/// The way to a reader.
+struct Frames {
+    sender: mpsc::Sender<Result<wire::ReplicateFrame, Status>>,
+    unread: Duration,
+    hang_up: HangUp,
+}
+
+/// The reader has left, or was hung up on.
+struct Gone;
+
+impl Frames {
+    /// Waits until the reader takes an earlier frame. One that takes none loses its connection: flow control has
+    /// closed the stream's window, so that nothing less would free what waits in it.
+    async fn send(&self, frame: Result<wire::ReplicateFrame, Status>) -> Result<(), Gone> {
+        match tokio::time::timeout(self.unread, self.sender.send(frame)).await {
+            Ok(sent) => sent.map_err(|_| Gone),
+            Err(_) => {
+                tracing::info!("a stream is not read: its connection is closed");
+                self.hang_up.now();
+                Err(Gone)
+            }
+        }
+    }
+}
 
 impl LogApi {
     fn origin(&self, name: &str) -> Result<watch::Receiver<Arc<Head>>, Status> {
@@ -46,7 +72,7 @@ impl LogApi {
 
 #[tonic::async_trait]
 impl LogService for LogApi {
-    type ReplicateStream = Frames;
+    type ReplicateStream = Stream;
 
     async fn get_checkpoint(
         &self,
@@ -61,27 +87,37 @@ impl LogService for LogApi {
         }))
     }
 
-    async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Frames>, Status> {
+    async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Stream>, Status> {
         let account = self.0.account(&request)?;
+        let hang_up = request.extensions().get::<HangUp>().cloned().unwrap_or_default();
         let wanted = request.into_inner();
         let watch = self.origin(&wanted.origin)?;
         let roster = &self.0.outgoing.rosters().current().roster;
+        let judged_by = roster.version;
+        let origin = wanted.origin.parse().ok();
+        let segment = origin.and_then(|origin| roster.member(&origin)).and_then(|member| member.segment());
         let reader = Reader {
             recipient: account.recipient(roster.jurisdiction(&account.member)),
             filter: Filter::from_wire(wanted.filter.unwrap_or_default()),
             leaf_hashes: wanted.leaf_hashes,
+            log_key: segment.map(|segment| segment.log_key.0),
             agreed: wanted.roster == roster.version,
         };
         let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
+        let frames = Frames { sender: frames, unread: self.0.unread, hang_up };
         let (outgoing, shutdown) = (self.0.outgoing.clone(), self.0.shutdown.clone());
+        let mut version = outgoing.rosters().subscribe();
         tokio::spawn(async move {
+            // Whoever reads was judged by the roster that was in force: under another one it is judged anew.
+            let replaced = version.wait_for(|version| *version != judged_by);
             let sent = tokio::select! {
+                _ = replaced => Err(Some(Status::unavailable("a new roster is in force: connect again"))),
                 sent = send(&outgoing, watch, wanted.from, wanted.live, &reader, &frames) => sent,
                 () = shutdown.cancelled() => Err(Some(crate::ingest::Stopping.into())),
             };
             // An error ends the stream and is its last frame; a reader that is gone ends it too.
             if let Err(Some(status)) = sent {
-                drop(frames.send(Err(status)).await);
+                let _gone = frames.send(Err(status)).await;
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
@@ -114,7 +150,7 @@ async fn send(
     from: u64,
     live: bool,
     reader: &Reader,
-    frames: &mpsc::Sender<Result<wire::ReplicateFrame, Status>>,
+    frames: &Frames,
 ) -> Result<(), Option<Status>> {
     let mut sending = Sending { outgoing, reader, frames, from, ends: VecDeque::new() };
     let (mut announced, mut settled) = (Bytes::new(), 0);
@@ -133,19 +169,23 @@ async fn send(
                 head.signed_size
             ))));
         } else {
+            let cosigned = head.settled.as_ref().filter(|more| reader.log_key == Some(more.log_key));
             // First up to what is settled, so that the reader sees those cosignatures with the tree that they are for.
-            if let Some(more) = &head.settled
+            if let Some(more) = cosigned
                 && more.size > settled
                 && more.size >= sending.from
             {
                 sending.up_to(head.log, more.size, more.note.clone()).await?;
                 settled = more.size;
+                if more.size == head.signed_size {
+                    announced = head.checkpoint.clone(); // the same, with cosignatures
+                }
             }
             if announced != head.checkpoint {
                 sending.up_to(head.log, head.signed_size, head.checkpoint.clone()).await?;
                 announced = head.checkpoint.clone();
             }
-            if let Some(more) = &head.settled
+            if let Some(more) = cosigned
                 && more.size > settled
                 && sending.ends.contains(&more.size)
             {
@@ -158,7 +198,7 @@ async fn send(
         }
         tokio::select! {
             changed = watch.changed() => if changed.is_err() { return Ok(()) },
-            () = frames.closed() => return Ok(()),
+            () = frames.sender.closed() => return Ok(()),
         }
     }
 }
@@ -167,7 +207,7 @@ async fn send(
 struct Sending<'a> {
     outgoing: &'a Outgoing,
     reader: &'a Reader,
-    frames: &'a mpsc::Sender<Result<wire::ReplicateFrame, Status>>,
+    frames: &'a Frames,
     /// The next entry.
     from: u64,
     /// Where its last pages ended: there the reader still knows the tree's root.
@@ -177,7 +217,7 @@ struct Sending<'a> {
 impl Sending<'_> {
     async fn frame(&self, frame: Frame) -> Result<(), Option<Status>> {
         let frame = wire::ReplicateFrame { frame: Some(frame) };
-        self.frames.send(Ok(frame)).await.map_err(|_| None)
+        self.frames.send(Ok(frame)).await.map_err(|Gone| None)
     }
 
     /// A checkpoint, and the pages that lead to it.

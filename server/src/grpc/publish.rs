@@ -16,9 +16,9 @@ use crate::{
     ingest::{Answer, Ingest, Judged, Outcome, Refusal, Room},
 };
 
-/// Items of one stream at work at once, answers that nobody reads included: enough to fill a group commit of 16
-/// full batches while the one before it is being synced.
-const WINDOW: usize = 32;
+/// Items of one stream at work at once, answers that nobody reads included: enough to fill a group commit of 8 full
+/// batches while the one before it is being synced.
+const WINDOW: usize = 16;
 
 /// The service.
 #[derive(Clone)]

@@ -26,7 +26,7 @@ use super::limits::{
 };
 use super::preface::Counted;
 use super::shares::{Network, Ticket};
-use super::{Arrived, House};
+use super::{Arrived, HangUp, House};
 use crate::tls::{Caller, ConnectionId, Standing};
 
 /// Shakes hands and serves; returns when the connection has ended, whatever ended it.
@@ -69,7 +69,7 @@ async fn meet<Io>(
         let Some(_place) = house.shares.anonymous(house.limits.anonymous) else {
             return tracing::debug!("there are too many anonymous connections: dropped");
         };
-        let guest = Guest { standing: None, id };
+        let guest = Guest { standing: None, id, hang_up: HangUp::default() };
         drive(house, stream, guest, shutdown).await;
         return drop(stranger);
     };
@@ -84,7 +84,8 @@ async fn meet<Io>(
     let Some(_place) = house.shares.member(member.member(), limits.per_member, limits.identified) else {
         return tracing::warn!(caller = %member, "its member has too many connections: dropped");
     };
-    drive(house, stream, Guest { standing: Some(Arc::new(standing)), id }, shutdown).await;
+    let guest = Guest { standing: Some(Arc::new(standing)), id, hang_up: HangUp::default() };
+    drive(house, stream, guest, shutdown).await;
 }
 
 /// Who is at the other end: a certificate that is judged again and again, or nobody.
@@ -92,6 +93,7 @@ async fn meet<Io>(
 struct Guest {
     standing: Option<Arc<Standing>>,
     id: ConnectionId,
+    hang_up: HangUp,
 }
 
 impl Guest {
@@ -132,6 +134,7 @@ where
                 }
                 return;
             }
+            () = guest.hang_up.told() => return tracing::debug!("a handler hung up"),
             () = sleep_until(deadline.unwrap_or(opened)), if deadline.is_some() => {
                 return tracing::debug!("requests did not end in time: cut off");
             }
@@ -205,12 +208,13 @@ fn service(
 > {
     service_fn(move |request: Request<Incoming>| {
         let router = router.clone();
-        let caller = guest.caller();
+        let (caller, hang_up) = (guest.caller(), guest.hang_up.clone());
         async move {
             match caller {
                 Ok(caller) => {
                     let mut request = request.map(Body::new);
                     request.extensions_mut().insert(caller);
+                    request.extensions_mut().insert(hang_up);
                     router.oneshot(request).await
                 }
                 Err(error) => Ok(refusal(&request, &error)),

@@ -39,6 +39,9 @@ pub struct Limits {
     /// Pause after an accept error that is the node's own, such as too few file descriptors: long enough
     /// that connections end meanwhile, short enough that nobody notices.
     pub accept_backoff: Duration,
+    /// How long a frame of a log may wait for its reader before the connection ends: the largest message (4 MiB)
+    /// over a link of 64 kbit/s takes nine minutes.
+    pub unread: Duration,
     /// HTTP/2 bounds for anonymous callers.
     pub http2_anonymous: Http2Limits,
     /// HTTP/2 bounds for members.
@@ -75,6 +78,7 @@ impl Default for Limits {
             drain: Duration::from_secs(10),
             removal_grace: Duration::from_secs(1),
             accept_backoff: Duration::from_millis(100),
+            unread: Duration::from_secs(10 * 60),
             // 256 connections × (16 × 16 KiB to send + 64 KiB received) = 80 MiB. Nobody without a
             // certificate has anything to upload, so the receive windows are HTTP/2's least (RFC 9113 §6.9.2).
             http2_anonymous: Http2Limits {

@@ -7,7 +7,8 @@ use sqlx::{Row as _, any::AnyRow};
 
 use almenara_proto::{
     keys::PublicKey,
-    merkle::{CompactRange, Hash},
+    log::LogEntry,
+    merkle::{self, CompactRange, Hash},
     name::Publisher,
     prefix::KeptKey,
     tile::TileId,
@@ -50,6 +51,14 @@ pub struct StoredEntry {
     pub counts: bool,
     /// Whether every statement in it is TLP:CLEAR.
     pub open: bool,
+}
+
+impl StoredEntry {
+    /// SHA-256 of the signed body; of the whole when it is no entry that can be read.
+    #[must_use]
+    pub fn id(&self) -> Hash {
+        LogEntry::parse(&self.bytes).map_or_else(|_| merkle::sha256(&[&self.bytes]), |entry| entry.id())
+    }
 }
 
 fn unsigned(number: i64) -> u64 {
@@ -246,8 +255,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Where indicators with these index keys stand: `(key, place)`, in no order. Two indicators may share a
-    /// key: the caller compares values.
+    /// Where indicators with these index keys, or entries with these first bytes of their ids, stand: `(key, place)`.
+    /// Two may share a key: the caller compares.
     ///
     /// # Errors
     /// As the database says.
@@ -257,7 +266,7 @@ impl Store {
         }
         // First what waits in memory: a row that is written meanwhile is then found in the table, or twice.
         let mut found = self.fresh.places(keys);
-        let text = self.sql("SELECT indicator, place FROM indicators WHERE indicator IN ({numbers})");
+        let text = self.sql("SELECT hash, place FROM hashes WHERE hash IN ({numbers})");
         let rows = sqlx::query(text)
             .bind(json_numbers(keys.iter().map(|key| key.cast_signed())))
             .fetch_all(&self.readers)
@@ -325,19 +334,14 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn find(&self, log: LogId, id: &Hash) -> Result<Option<u64>, StoreError> {
-        let rows =
-            sqlx::query("SELECT entry, bytes FROM entries WHERE id_prefix = $1 AND log = $2 ORDER BY entry")
-                .bind(id_prefix(id))
-                .bind(i64::from(log.0))
-                .fetch_all(&self.readers)
-                .await?;
-        for row in rows {
-            let bytes = Bytes::from(row.try_get::<Vec<u8>, _>(1)?);
-            if almenara_proto::log::LogEntry::parse(&bytes).is_ok_and(|entry| entry.id() == *id) {
-                return Ok(Some(unsigned(row.try_get(0)?)));
-            }
-        }
-        Ok(None)
+        let places = self.places(&[id_prefix(id).cast_unsigned()]).await?;
+        let wanted: Vec<(LogId, u64)> = places
+            .iter()
+            .filter(|(_, place)| place.log() == log && place.leaf() == 0)
+            .map(|(_, place)| (log, place.entry()))
+            .collect();
+        let found = self.entries_at(&wanted).await?;
+        Ok(found.into_iter().map(|(_, entry)| entry).filter(|entry| entry.id() == *id).map(|e| e.index).min())
     }
 
     /// Tiles by name; those that are not stored are left out.

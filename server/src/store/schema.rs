@@ -7,7 +7,7 @@ use super::{Dialect, StoreError};
 /// One step of the schema, in order; a step that was released is never changed.
 const STEPS: &[&[&str]] = &[&[
     // A log's head: what its writer compares and swaps. Statements of entries below `indexed` stand in
-    // `indicators`; those of later ones wait in memory (see `fresh`).
+    // `hashes`; those of later ones wait in memory (see `fresh`).
     "CREATE TABLE logs (
         log BIGINT PRIMARY KEY,
         member TEXT NOT NULL UNIQUE,
@@ -21,13 +21,10 @@ const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE entries (
         log BIGINT NOT NULL,
         entry BIGINT NOT NULL,
-        id_prefix BIGINT NOT NULL,
         counts BIGINT NOT NULL,
         open BIGINT NOT NULL,
         bytes {blob} NOT NULL,
         PRIMARY KEY (log, entry)){clustered}",
-    // 8 bytes of a batch's id, not unique: found here, compared with the entry.
-    "CREATE INDEX entries_by_id ON entries (id_prefix)",
     "CREATE TABLE tiles (
         log BIGINT NOT NULL,
         level BIGINT NOT NULL,
@@ -52,11 +49,12 @@ const STEPS: &[&[&str]] = &[&[
         entry BIGINT NOT NULL,
         hashes {blob} NOT NULL,
         PRIMARY KEY (log, entry))",
-    // The only row that each statement has: 8 bytes of the hash of kind and value, and where it stands.
-    "CREATE TABLE indicators (
-        indicator BIGINT NOT NULL,
+    // The only row that each statement has: 8 bytes of the hash of kind and value, and where it stands. Each entry has
+    // one too, by 8 bytes of its id. Not unique: what is found is compared.
+    "CREATE TABLE hashes (
+        hash BIGINT NOT NULL,
         place BIGINT NOT NULL,
-        PRIMARY KEY (indicator, place)){clustered}",
+        PRIMARY KEY (hash, place)){clustered}",
     "CREATE TABLE withdrawn (place BIGINT NOT NULL PRIMARY KEY, by_entry BIGINT NOT NULL)",
     // What this member withdrew, under a key of the node: survives erasure and tells nobody what it was.
     "CREATE TABLE tombstones (

@@ -144,7 +144,7 @@ impl Store {
         let mut rows = Vec::new();
         for append in appends {
             self.append(&mut transaction, append).await?;
-            rows.extend(index_rows(append)?);
+            rows.extend(index_rows(append.log, &append.entries)?);
         }
         let due = self.fresh.due(&rows);
         if let Some(due) = &due {
@@ -170,7 +170,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes index rows, in key order; one parameter, as binding is what costs.
+    /// Writes rows of `hashes`, in key order; one parameter, as binding is what costs.
     async fn index(
         &self,
         transaction: &mut Transaction<'_, Any>,
@@ -178,7 +178,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         // SQLite reads `ON` after a FROM as a join's without the WHERE.
         let text = self.sql(
-            "INSERT INTO indicators (indicator, place) SELECT a, b FROM ({pairs}) AS pairs WHERE true \
+            "INSERT INTO hashes (hash, place) SELECT a, b FROM ({pairs}) AS pairs WHERE true \
              ON CONFLICT DO NOTHING",
         );
         sqlx::query(text).bind(json_pairs(rows)).execute(&mut **transaction).await?;
@@ -199,6 +199,10 @@ impl Store {
             for from in (indexed..size).step_by(RECALLED) {
                 let to = from.saturating_add(RECALLED as u64).min(size);
                 let mut rows = Vec::new();
+                for entry in self.entries(log, from, to, u32::MAX).await? {
+                    let place = Place::new(log, entry.index, 0)?;
+                    rows.push((id_prefix(&entry.id()), place.number()));
+                }
                 for (entry, statements) in self.statements(log, from, to).await? {
                     for (leaf, bytes) in statements {
                         if let Ok(statement) = Statement::parse(&bytes) {
@@ -235,15 +239,14 @@ impl Store {
         }
         insert(
             transaction,
-            "INSERT INTO entries (log, entry, id_prefix, counts, open, bytes) VALUES ",
-            6,
+            "INSERT INTO entries (log, entry, counts, open, bytes) VALUES ",
+            5,
             "",
             &append.entries,
             |query, entry| {
                 query
                     .bind(log)
                     .bind(signed(entry.index))
-                    .bind(id_prefix(&entry.id))
                     .bind(i64::from(entry.counts))
                     .bind(i64::from(entry.open))
                     .bind(entry.bytes.to_vec())
@@ -280,7 +283,7 @@ impl Store {
             },
         )
         .await?;
-        self.append_statements(transaction, append).await?;
+        self.append_statements(transaction, append.log, &append.entries).await?;
         insert(
             transaction,
             "INSERT INTO withdrawn (place, by_entry) VALUES ",
@@ -318,16 +321,49 @@ impl Store {
         .await
     }
 
+    /// Replaces what is stored of an entry by a sound copy: its bytes, its statements, its leaf hashes.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn mend(&self, log: LogId, entry: NewEntry) -> Result<(), StoreError> {
+        let first = Place::new(log, entry.index, 0)?;
+        let mut transaction = self.writer.begin().await?;
+        sqlx::query("UPDATE entries SET bytes = $1, open = $2 WHERE log = $3 AND entry = $4")
+            .bind(entry.bytes.to_vec())
+            .bind(i64::from(entry.open))
+            .bind(i64::from(log.0))
+            .bind(signed(entry.index))
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM payloads WHERE place >= $1 AND place <= $2")
+            .bind(first.number())
+            .bind(first.number() | 0xfff)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM leaf_hashes WHERE log = $1 AND entry = $2")
+            .bind(i64::from(log.0))
+            .bind(signed(entry.index))
+            .execute(&mut *transaction)
+            .await?;
+        let entries = [entry];
+        self.append_statements(&mut transaction, log, &entries).await?;
+        transaction.commit().await?;
+        // A start that met the rot may have indexed something else.
+        self.fresh.keep(index_rows(log, &entries)?);
+        Ok(())
+    }
+
     async fn append_statements(
         &self,
         transaction: &mut Transaction<'_, Any>,
-        append: &Append,
+        log: LogId,
+        entries: &[NewEntry],
     ) -> Result<(), StoreError> {
         let mut chunks: Vec<(Place, Vec<u8>)> = Vec::new();
-        for entry in &append.entries {
+        for entry in entries {
             for statements in entry.statements.chunk_by(|a, b| a.0 / CHUNK == b.0 / CHUNK) {
                 let Some((first, ..)) = statements.first() else { continue };
-                let place = Place::new(append.log, entry.index, first - first % CHUNK)?;
+                let place = Place::new(log, entry.index, first - first % CHUNK)?;
                 chunks.push((place, encode_chunk(statements)));
             }
         }
@@ -340,15 +376,14 @@ impl Store {
             |query, (place, bytes)| query.bind(place.number()).bind(bytes.clone()),
         )
         .await?;
-        let hidden: Vec<(u64, Vec<u8>)> = append
-            .entries
+        let hidden: Vec<(u64, Vec<u8>)> = entries
             .iter()
             .filter_map(|entry| {
                 let hashes = entry.leaf_hashes.as_ref()?;
                 Some((entry.index, hashes.iter().flat_map(|hash| hash.0).collect()))
             })
             .collect();
-        let log = i64::from(append.log.0);
+        let log = i64::from(log.0);
         insert(
             transaction,
             "INSERT INTO leaf_hashes (log, entry, hashes) VALUES ",
@@ -361,13 +396,14 @@ impl Store {
     }
 }
 
-/// Where the statements of an append stand, by indicator; void ones stand nowhere.
-fn index_rows(append: &Append) -> Result<Vec<IndexRow>, StoreError> {
+/// Where entries stand, by id, and their statements, by indicator; void ones stand nowhere.
+fn index_rows(log: LogId, entries: &[NewEntry]) -> Result<Vec<IndexRow>, StoreError> {
     let mut rows = Vec::new();
-    for entry in &append.entries {
+    for entry in entries {
+        rows.push((id_prefix(&entry.id), Place::new(log, entry.index, 0)?.number()));
         for (leaf, _, key) in &entry.statements {
             if let Some(key) = key {
-                rows.push((key.cast_signed(), Place::new(append.log, entry.index, *leaf)?.number()));
+                rows.push((key.cast_signed(), Place::new(log, entry.index, *leaf)?.number()));
             }
         }
     }

@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use almenara_certs::{Authority, Leaf, Role};
 use almenara_client::{
     clock,
+    rosters::{Rosters, authorities},
     rpc::log_service_client::LogServiceClient,
     tls::{self, Identity, SharedAuthorities},
 };
@@ -29,7 +30,7 @@ use almenara_proto::{
 use almenara_server::{
     listener::Limits,
     node::{Node, Settings},
-    rosters::{SharedRosters, authorities},
+    rosters::SharedRosters,
     safeguards::Safeguards,
 };
 
@@ -247,15 +248,15 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
     let read = |name: &str| std::fs::read(directory.join(name)).with_context(|| name.to_owned());
     let signed = SignedRoster::from_wire(wire::SignedRoster::decode(read("roster")?.as_slice())?)?;
     let pinned = signed.id();
-    let roster = signed.accept_first(&pinned)?;
+    let rosters = Rosters::begin(directory.join(format!("{member}.rosters")), signed, pinned)?;
     let name: MemberName = NAMES.get(member).context("no such member")?.0.parse()?;
-    let address = roster.roster.member(&name).context("not on the roster")?.grpc.clone();
+    let address = rosters.current().roster.member(&name).context("not on the roster")?.grpc.clone();
     let chain = String::from_utf8(read(&format!("{member}.chain"))?)?;
     let secret = almenara_certs::read_private(&directory.join(format!("{member}.secret")))?;
     let node = Node::start(
         Settings {
             member: name,
-            rosters: SharedRosters::new(roster, Vec::new()),
+            rosters: SharedRosters::new(rosters, false),
             store_url: format!("sqlite:{}", directory.join(format!("{member}.db")).display()),
             log_key: key(member as u8 * 4 + 2),
             cosign_key: key(member as u8 * 4 + 3),

@@ -39,9 +39,9 @@ pub(super) struct Args {
     /// Cosignatures of other jurisdictions that settle an entry [default: more than half of the others]
     #[arg(long)]
     quorum: Option<u32>,
-    /// Days until a new version must have been signed
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3650))]
-    expires_in_days: u64,
+    /// Until when.
+    #[command(flatten)]
+    term: Term,
     /// A group that statements may name, and its members
     #[arg(long = "group", value_name = "NAME=MEMBER,…")]
     groups: Vec<Group>,
@@ -53,11 +53,28 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
+/// How long a version holds; the same for each.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Term {
+    /// Days until a new version must have been signed
+    #[arg(long, value_name = "DAYS", default_value_t = 365, value_parser = clap::value_parser!(u64).range(1..=3650))]
+    expires_in_days: u64,
+}
+
+impl Term {
+    /// When it ends, in Unix seconds.
+    pub(super) const fn from(self, now: u64) -> u64 {
+        now.saturating_add(self.expires_in_days.saturating_mul(DAY))
+    }
+}
+
 /// `name=a,b`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Group {
-    name: MemberName,
-    members: BTreeSet<MemberName>,
+pub(super) struct Group {
+    /// Its name.
+    pub(super) name: MemberName,
+    /// Some of its members, or all.
+    pub(super) members: BTreeSet<MemberName>,
 }
 
 impl FromStr for Group {
@@ -91,7 +108,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let mut roster = Roster {
         federation: args.federation.to_string(),
         version: 1,
-        expires_at: context.now().saturating_add(args.expires_in_days.saturating_mul(DAY)),
+        expires_at: args.term.from(context.now()),
         previous: None,
         members,
         groups,
@@ -116,7 +133,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     Ok(Outcome::Done)
 }
 
-fn read_entry(path: &Path) -> Result<Member, CliError> {
+pub(super) fn read_entry(path: &Path) -> Result<Member, CliError> {
     let size = std::fs::metadata(path).map_err(|error| CliError::file(path, &error))?.len();
     if size > MESSAGE_BYTES as u64 {
         return Err(CliError::usage(format!("{}: {size} bytes: this is no member entry", path.display())));
@@ -125,8 +142,8 @@ fn read_entry(path: &Path) -> Result<Member, CliError> {
     Member::parse(&bytes).map_err(|void| CliError::from(void).at(path.display()))
 }
 
-/// More than half of the jurisdictions other than a log's own: then two histories of a log cannot both settle
-/// without some jurisdiction behind both. Where it has several members, each may have seen one: the view says so.
+/// More than half of the jurisdictions other than a log's own: the least with which two histories of a log cannot
+/// both settle when each jurisdiction has one member. Where some have more, the roster's warnings say so.
 fn quorum(wanted: Option<u32>, jurisdictions: usize) -> Result<u32, CliError> {
     let others = u32::try_from(jurisdictions.saturating_sub(1)).unwrap_or(u32::MAX);
     match wanted {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::before::Before;
 use crate::{
     context::Context,
     exit::{CliError, Outcome},
@@ -14,15 +15,22 @@ use crate::{
 pub(super) struct Args {
     /// Roster file [default: the current one of the own home, once verified]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    before: Before,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let view = match &args.file {
-        Some(path) => {
-            RosterView::of(&rosters::read(path)?).map_err(|void| CliError::from(void).at(path.display()))?
-        }
-        None => RosterView::of(&context.rosters()?.current().signed)?,
+    let signed = match &args.file {
+        Some(path) => rosters::read(path)?,
+        None => context.rosters()?.current().signed.clone(),
     };
+    let before = args.before.find(&signed, context)?;
+    let view = RosterView::after(&signed, before.as_ref())?;
     view.print(&context.output, context.now())?;
+    if view.version > 1 && before.is_none() {
+        context.output.warn(
+            "the version before is not at hand, so nobody can say here what this one changes: give its file with --after",
+        );
+    }
     Ok(Outcome::Done)
 }

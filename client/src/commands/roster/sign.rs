@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
-use almenara_proto::{keys::PublicKey, roster::Roster};
+use almenara_proto::{
+    keys::PublicKey,
+    name::MemberName,
+    roster::{Roster, SignedRoster},
+};
 use prost::Message as _;
 
+use super::before::{self, Before};
 use crate::{
     context::Context,
     exit::{CliError, Outcome},
@@ -22,6 +27,8 @@ pub(super) struct Args {
     /// The member's root key
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    #[command(flatten)]
+    before: Before,
     /// Show what would be signed, and sign nothing
     #[arg(long)]
     dry_run: bool,
@@ -31,11 +38,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let root = keyfile::load(&args.key, Purpose::Root)?;
     let mut signed = rosters::read(&args.file)?;
     let roster = Roster::parse(&signed.body).map_err(|void| CliError::from(void).at(args.file.display()))?;
+    let before = args.before.find(&signed, context)?;
+    check(&signed, &roster, before.as_ref(), context).map_err(|error| error.at(args.file.display()))?;
     let public = PublicKey::of(&root.key);
-    let is_root_of = |member: &&almenara_proto::roster::Member| {
-        member.segment().is_some_and(|segment| segment.root_key == public)
-    };
-    let Some(member) = roster.members.values().find(is_root_of) else {
+    let Some(member) = holder(&public, [Some(&roster), before.as_ref()]) else {
         return Err(CliError::usage(format!(
             "{} is the root key of no member in {}: give the key whose public half is in your member.entry",
             args.key.display(),
@@ -43,31 +49,73 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         )));
     };
     if !context.output.is_json() {
-        RosterView::of(&signed)?.print(&context.output, context.now())?;
+        RosterView::after(&signed, before.as_ref())?.print(&context.output, context.now())?;
     }
     if args.dry_run {
         return Ok(Outcome::Done);
     }
-    let question = format!("Sign this as {} with its root key?", member.name);
+    let question = format!("Sign this as {member} with its root key?");
     if !context.output.confirm(&question)? {
         return Ok(Outcome::No);
     }
     signed.sign(&root.key);
     files::replace_file(&args.file, &signed.to_wire().encode_to_vec())
         .map_err(|error| CliError::file(&args.file, &error))?;
-    let view = RosterView::of(&signed)?;
+    let view = RosterView::after(&signed, before.as_ref())?;
     context.output.json(&view)?;
-    let file = args.file.display();
-    match view.unsigned().as_slice() {
-        [] => context.output.say(format_args!(
-            "\nSigned by every member. Send {file} to all; they compare this hash by voice or in person, and join:\n  {}\n  almenarad join {file}",
-            view.hash
-        ))?,
-        missing => context.output.say(format_args!(
-            "\nSigned as {}. Still to sign: {}. Send them {file}",
-            member.name,
-            missing.join(", ")
+    let file = args.file.display().to_string();
+    match view.missing() {
+        None => context.output.say(format_args!("\n{}", view.next(&file)))?,
+        Some(missing) if view.version == 1 => context
+            .output
+            .say(format_args!("\nSigned as {member}. Still to sign: {missing}. Send them {file}"))?,
+        Some(missing) => context.output.say(format_args!(
+            "\nSigned as {member}. Send {file} back to whoever proposed it. Still needed: {missing}"
         ))?,
     }
     Ok(Outcome::Done)
+}
+
+/// Nobody signs blindly: not a later version without the one that it changes, not what no reader would accept, and
+/// not a second future beside a version that was accepted.
+fn check(
+    signed: &SignedRoster,
+    roster: &Roster,
+    before: Option<&Roster>,
+    context: &Context,
+) -> Result<(), CliError> {
+    if let Some(chain) = before::chain(context)? {
+        match chain.version(roster.version) {
+            Some(held) if held.id != signed.id() => {
+                return Err(CliError::refused(format!(
+                    "version {} was accepted here already and is another one, {}: whoever signs both signs two futures, and is accused by that",
+                    roster.version, held.id
+                )));
+            }
+            // What follows a version that is not here yet is compared with `--after`.
+            None if chain.current().roster.version.checked_add(1) == Some(roster.version) => {
+                chain.could_follow(signed).map_err(|reason| {
+                    CliError::refused(format!("no reader would accept it, so do not sign it: {reason}"))
+                })?;
+            }
+            _ => {}
+        }
+    }
+    if roster.version > 1 && before.is_none() {
+        return Err(CliError::usage(format!(
+            "it changes version {}, which is not here, so nobody can say what you would sign: take that version in with `almenara roster accept`, or give its file with --after",
+            roster.version.saturating_sub(1)
+        )));
+    }
+    Ok(())
+}
+
+/// Whose root key in force it is, in one of these versions. A member that replaces its root key, or leaves, votes
+/// in the version before with the old one.
+fn holder(key: &PublicKey, versions: [Option<&Roster>; 2]) -> Option<MemberName> {
+    let members = versions.into_iter().flatten().flat_map(|roster| roster.members.values());
+    members
+        .filter(|member| member.segment().is_some_and(|segment| segment.root_key == *key))
+        .map(|member| member.name.clone())
+        .next()
 }

@@ -77,13 +77,13 @@ impl Encoder for Csv {
         out.write_all(&line)
     }
 
-    fn item(&mut self, item: &ExportItem, line: &mut Vec<u8>) -> Result<(), Skip> {
+    fn item(&mut self, item: &ExportItem, value: &str, line: &mut Vec<u8>) -> Result<(), Skip> {
         let yes = |yes: bool| if yes { "true" } else { "false" };
         let joined = |parts: Vec<String>| parts.join(" ");
         self.record(
             [
                 item.indicator.kind().as_str(),
-                printable(item.indicator.value())?,
+                printable(value)?,
                 yes(item.listed),
                 &item.score.to_string(),
                 &joined(item.categories.iter().map(ToString::to_string).collect()),

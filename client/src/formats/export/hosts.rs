@@ -7,11 +7,11 @@ use super::{Encoder, ExportItem, Skip, name::blocked_name};
 pub(super) struct Hosts;
 
 impl Encoder for Hosts {
-    fn item(&mut self, item: &ExportItem, line: &mut Vec<u8>) -> Result<(), Skip> {
+    fn item(&mut self, item: &ExportItem, value: &str, line: &mut Vec<u8>) -> Result<(), Skip> {
         if item.indicator.kind() != Kind::Domain {
             return Err(Skip::Kind);
         }
-        let name = blocked_name(item.indicator.value())?;
+        let name = blocked_name(value)?;
         line.extend_from_slice(b"0.0.0.0 ");
         line.extend_from_slice(name.as_bytes());
         line.push(b'\n');

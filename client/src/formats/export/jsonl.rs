@@ -25,10 +25,10 @@ struct Record<'a> {
 }
 
 impl Encoder for JsonLines {
-    fn item(&mut self, item: &ExportItem, line: &mut Vec<u8>) -> Result<(), Skip> {
+    fn item(&mut self, item: &ExportItem, value: &str, line: &mut Vec<u8>) -> Result<(), Skip> {
         let record = Record {
             kind: item.indicator.kind().as_str(),
-            value: printable(item.indicator.value())?,
+            value: printable(value)?,
             listed: item.listed,
             score: item.score,
             categories: item.categories.iter().map(ToString::to_string).collect(),

@@ -9,13 +9,13 @@ pub(super) struct Plain {
 }
 
 impl Encoder for Plain {
-    fn item(&mut self, item: &ExportItem, line: &mut Vec<u8>) -> Result<(), Skip> {
+    fn item(&mut self, item: &ExportItem, value: &str, line: &mut Vec<u8>) -> Result<(), Skip> {
         if item.indicator.kind() != self.kind {
             return Err(Skip::Kind);
         }
         let value = match self.kind {
-            Kind::Domain => blocked_name(item.indicator.value())?,
-            _ => printable(item.indicator.value())?,
+            Kind::Domain => blocked_name(value)?,
+            _ => printable(value)?,
         };
         if value.starts_with(['#', ';', '!', '$', '*', '@', '[']) {
             return Err(Skip::Directive);

@@ -48,11 +48,11 @@ impl Encoder for Rpz {
         writeln!(out, "@ IN NS localhost.")
     }
 
-    fn item(&mut self, item: &ExportItem, line: &mut Vec<u8>) -> Result<(), Skip> {
+    fn item(&mut self, item: &ExportItem, value: &str, line: &mut Vec<u8>) -> Result<(), Skip> {
         if item.indicator.kind() != Kind::Domain {
             return Err(Skip::Kind);
         }
-        let name = blocked_name(item.indicator.value())?;
+        let name = blocked_name(value)?;
         let wildcard = if item.include_subdomains { "*." } else { "" };
         if !fits_under(wildcard, name, &self.options.origin) {
             return Err(Skip::TooLong);

@@ -77,16 +77,41 @@ fn a_blocklist_holds_only_what_may_be_blocked() {
     check(&Format::Plain(Kind::Company), &item(Kind::Company, "lei:5493001KJTIIGC8Y1R12"), "lookup_only");
 }
 
+/// Every format, each with an item that it takes.
+fn encoders() -> [(Format, ExportItem); 7] {
+    let phone = || item(Kind::Phone, "+66812345678");
+    [
+        (Format::Plain(Kind::Domain), domain("a-b.example")),
+        (Format::Plain(Kind::Phone), phone()),
+        (Format::Hosts, domain("a-b.example")),
+        (rpz(), domain("a-b.example")),
+        (Format::Csv(Profile::Machine), phone()),
+        (Format::Csv(Profile::Spreadsheet), phone()),
+        (Format::JsonLines, phone()),
+    ]
+}
+
+/// The encoder refuses the value for that reason, and writes nothing of it.
+fn check_refused(format: &Format, item: &ExportItem, value: &str, expected: Skip) {
+    let mut line = Vec::new();
+    let refused = format.encoder().expect("an encoder").item(item, value, &mut line);
+    assert_eq!((refused, line), (Err(expected), Vec::new()), "{format:?} {value:?}");
+}
+
 #[test]
 fn wildcards_directives_and_policy_triggers_never_leave() {
-    // HOSTILE 74; none of these is a well-formed domain, so the encoders are asked beneath the type.
-    let refuse =
-        |value: &str, expected: Skip| assert_eq!(name::blocked_name(value), Err(expected), "{value:?}");
+    // None of these is a well-formed domain, so each encoder of names is asked beneath the type.
+    let refuse = |value: &str, expected: Skip| {
+        for format in [Format::Plain(Kind::Domain), Format::Hosts, rpz()] {
+            check_refused(&format, &domain("a-b.example"), value, expected);
+        }
+    };
     refuse("*.a-b.example", Skip::Pattern);
     refuse("a-b.example.", Skip::Name);
     refuse("32.1.2.0.192.rpz-ip", Skip::Reserved);
     refuse("a.rpz-client-ip", Skip::Reserved);
     refuse("a-b.rpz-passthru", Skip::Reserved);
+    refuse("rpz-passthru.", Skip::Name);
     refuse("rpz-drop.example", Skip::Reserved);
     refuse("$INCLUDE", Skip::Name);
     refuse("$include.example", Skip::Name);
@@ -101,15 +126,26 @@ fn wildcards_directives_and_policy_triggers_never_leave() {
     refuse("", Skip::NotPrintable);
     refuse(&format!("{}.example", "a".repeat(64)), Skip::Name);
     refuse(&"a.".repeat(127), Skip::Name);
+    for value in ["#a", ";a", "!a", "$INCLUDE", "*.a", "@", "[a]"] {
+        check_refused(
+            &Format::Plain(Kind::Phone),
+            &item(Kind::Phone, "+66812345678"),
+            value,
+            Skip::Directive,
+        );
+    }
 }
 
 #[test]
 fn a_newline_in_a_value_is_refused_by_each_encoder() {
-    // HOSTILE 72
     for value in ["a.example\nb.example", "a.example\r", "a\u{2028}b.example", "a\tb", "a b", "\u{202e}a", ""]
     {
-        assert_eq!(name::blocked_name(value), Err(Skip::NotPrintable), "{value:?}");
-        assert_eq!(printable(value), Err(Skip::NotPrintable), "{value:?}");
+        for (format, item) in encoders() {
+            check_refused(&format, &item, value, Skip::NotPrintable);
+        }
+    }
+    for (format, item) in encoders() {
+        assert_eq!(text(&format, &[item]).1.written, 1, "{format:?} takes what is well formed");
     }
 }
 

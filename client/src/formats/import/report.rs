@@ -229,6 +229,7 @@ impl<'a> Reported<'a> {
     fn ready(&mut self, ready: &'a Ready) {
         self.kind = Some(ready.draft.indicator().kind().as_str());
         self.value = Some(ready.draft.indicator().value());
-        self.warnings = ready.warnings.iter().map(ToString::to_string).collect();
+        let warnings = ready.warnings.iter().map(ToString::to_string);
+        self.warnings = warnings.chain(ready.remarks.iter().cloned()).collect();
     }
 }

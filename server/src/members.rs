@@ -1,0 +1,93 @@
+//! Keeps what a node does in step with who belongs: whose certificates count, whose logs it has, whom it follows.
+
+use std::collections::BTreeMap;
+
+use tokio_util::sync::CancellationToken;
+
+use almenara_client::rosters::authorities;
+use almenara_proto::{keys::PublicKey, name::MemberName, roster::Roster};
+
+use crate::{node::NodeError, peers::Peers};
+
+/// What keeps in step.
+pub struct Members {
+    /// Follows logs.
+    pub peers: Peers,
+    /// Whose node this is.
+    pub own: MemberName,
+    /// The log key and the cosign key that it holds.
+    pub keys: [PublicKey; 2],
+}
+
+impl Members {
+    /// Runs until `shutdown`, woken by each new roster.
+    ///
+    /// # Errors
+    /// [`NodeError::NotOnRoster`] when the roster names other keys for this member than the node holds: what it signed
+    /// from then on would be a cut-off tail.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
+        let mut version = self.peers.rosters.subscribe();
+        let mut following: BTreeMap<MemberName, CancellationToken> = BTreeMap::new();
+        loop {
+            version.borrow_and_update();
+            let accepted = self.peers.rosters.current();
+            let roster = &accepted.roster;
+            check_keys(roster, &self.own, self.keys)?;
+            if !roster.contains(&self.own) {
+                tracing::error!(
+                    version = roster.version,
+                    "this member left the roster: nobody talks to its node"
+                );
+            }
+            match authorities(roster) {
+                Ok(authorities) => self.peers.authorities.replace(authorities),
+                Err(error) => {
+                    tracing::error!(%error, version = roster.version, "the certificates of the roster before stay in force");
+                }
+            }
+            following.retain(|member, follow| {
+                let stays = roster.contains(member);
+                if !stays {
+                    tracing::info!(%member, version = roster.version, "no longer a member: its log is not followed");
+                    follow.cancel();
+                }
+                stays
+            });
+            for member in roster.members.keys().filter(|member| **member != self.own) {
+                if following.contains_key(member) {
+                    continue;
+                }
+                if self.peers.ingest.add_log(member.clone()).await.is_err() {
+                    return Ok(());
+                }
+                let token = shutdown.child_token();
+                tokio::spawn(self.peers.clone().follow(member.clone(), token.clone()));
+                following.insert(member.clone(), token);
+            }
+            tokio::select! {
+                changed = version.changed() => if changed.is_err() { return Ok(()) },
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Whether the roster names the keys that this node holds, `[log, cosign]`. A member that left has none there.
+///
+/// # Errors
+/// [`NodeError::NotOnRoster`].
+pub fn check_keys(roster: &Roster, own: &MemberName, [log, cosign]: [PublicKey; 2]) -> Result<(), NodeError> {
+    let refuse = |why| NodeError::NotOnRoster { member: own.clone(), version: roster.version, why };
+    let Some(listed) = roster.member(own) else { return Ok(()) };
+    if listed.segment().is_none_or(|segment| segment.log_key != log) {
+        return Err(refuse(
+            "the roster names another log key than keys.log holds: start again with that one",
+        ));
+    }
+    if listed.cosign_key != cosign {
+        return Err(refuse(
+            "the roster names another cosign key than keys.cosign holds: start again with that one",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,325 @@
+//! What rots on the disk: noticed, kept back, and fetched again from a member who has it.
+//!
+//! ```text
+//! a page that leaves, or the daily walk ─does not lead to what was signed→ Rotten
+//!        Rotten ─nothing of the entry leaves any more; other members are asked→ verified → sequencer → whole again
+//! ```
+//!
+//! Readers would notice it too, and blame this node: no signed root can be reached with a byte changed. But then a log
+//! would end for them where its first payload rots.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use almenara_client::{rpc::log_service_client::LogServiceClient, tls};
+use almenara_proto::{
+    batch::{Disclosure, VerifiedBatch, statement_id},
+    limits::MESSAGE_BYTES,
+    log::LogEntry,
+    merkle::{self, Hash},
+    name::MemberName,
+    tile::{TILE_WIDTH, TileId},
+    wire,
+};
+
+use crate::{
+    ingest::{self, Stopping},
+    outgoing::Outgoing,
+    peers::Peers,
+    store::{LogId, Store, StoreError, write::NewEntry},
+};
+
+/// Between two walks over all that is stored: a day, as long as others keep a copy of what rots meanwhile.
+const WALK_EVERY: Duration = Duration::from_secs(86_400);
+/// Entries that the walk looks at without a rest.
+const WALK_ENTRIES: u32 = 64;
+/// The rest after them: 64 full batches take some tenths of a second, and half of a core stays for others.
+const WALK_REST: Duration = Duration::from_millis(200);
+/// The first pause before the others are asked again; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// What nobody has cannot be had sooner by asking more often.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// For one entry of one member's node: a page of 4 MiB over a slow line.
+const FETCH: Duration = Duration::from_secs(60);
+
+/// Entries of which nothing leaves, since what is stored of them is not what was signed. All clones share one.
+#[derive(Clone, Debug, Default)]
+pub struct Rotten(Arc<Found>);
+
+#[derive(Debug, Default)]
+struct Found {
+    entries: RwLock<BTreeSet<(LogId, u64)>>,
+    news: Notify,
+}
+
+impl Rotten {
+    /// Keeps an entry back.
+    pub fn found(&self, log: LogId, entry: u64, origin: &MemberName) {
+        let mut entries = self.0.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if entries.insert((log, entry)) {
+            tracing::error!(
+                %origin,
+                entry,
+                "what is stored is not what was signed: it is kept back and fetched again; check the disk"
+            );
+            self.0.news.notify_one();
+        }
+    }
+
+    /// Whether an entry is kept back.
+    #[must_use]
+    pub fn holds(&self, log: LogId, entry: u64) -> bool {
+        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).contains(&(log, entry))
+    }
+
+    fn all(&self) -> Vec<(LogId, u64)> {
+        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn mended(&self, log: LogId, entry: u64) {
+        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&(log, entry));
+    }
+}
+
+/// Looks for what has rotted, and mends it.
+#[derive(Clone)]
+pub struct Mender {
+    /// How to reach the others, and the entrance.
+    pub peers: Peers,
+    /// Checks what is stored.
+    pub outgoing: Outgoing,
+    /// What is stored.
+    pub store: Store,
+    /// What was found.
+    pub rotten: Rotten,
+    /// Whose node.
+    pub member: MemberName,
+}
+
+/// Why an entry could not be had from a member.
+#[derive(Debug, thiserror::Error)]
+enum NotMended {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Stopping(#[from] Stopping),
+    #[error("the store does not take it: {0}")]
+    Write(String),
+    #[error("no other member has it now")]
+    Nobody,
+}
+
+/// An entry as another member shows it, proven.
+struct Shown {
+    bytes: Bytes,
+    /// Of all leaves; nothing for an entry that is no batch.
+    hashes: Vec<Hash>,
+    statements: Vec<(u32, Bytes, Option<u64>)>,
+}
+
+impl Mender {
+    /// Walks over everything that is stored, now and then once a day, until `shutdown`.
+    pub async fn walk(self, shutdown: CancellationToken) {
+        loop {
+            let walked = tokio::select! {
+                walked = self.walk_once() => walked,
+                () = shutdown.cancelled() => return,
+            };
+            if let Err(error) = walked {
+                tracing::error!(%error, "the walk over the store ended early");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(WALK_EVERY) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn walk_once(&self) -> Result<(), StoreError> {
+        for head in self.peers.heads.all() {
+            let (mut from, size) = (0, head.prefix.size());
+            while from < size {
+                let entries = self.store.entries(head.log, from, size, WALK_ENTRIES).await?;
+                let Some(last) = entries.last().map(|entry| entry.index) else { break };
+                let leaves = self.leaves(head.log, from, last, size).await?;
+                for entry in &entries {
+                    if leaves.get(&entry.index) == Some(&merkle::leaf_hash(&entry.bytes)) {
+                        self.outgoing.check(head.log, entry).await?;
+                    } else {
+                        self.rotten.found(head.log, entry.index, head.prefix.member());
+                    }
+                }
+                from = last.saturating_add(1);
+                if from < size {
+                    tokio::time::sleep(WALK_REST).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaf hashes of entries, from the log's tiles.
+    async fn leaves(
+        &self,
+        log: LogId,
+        first: u64,
+        last: u64,
+        size: u64,
+    ) -> Result<BTreeMap<u64, Hash>, StoreError> {
+        let wide = TILE_WIDTH as u64;
+        let ids = (first / wide..=last / wide).map(|index| TileId { level: 0, index });
+        let tiles = self.store.tiles(log, ids).await?;
+        let hashes = tiles.iter().flat_map(|(id, bytes)| {
+            let hashes = bytes.as_chunks::<32>().0.iter().map(|hash| Hash(*hash));
+            (id.index.saturating_mul(wide)..).zip(hashes)
+        });
+        Ok(hashes.filter(|(index, _)| *index < size).collect())
+    }
+
+    /// Mends what is found until `shutdown`.
+    pub async fn mend(self, shutdown: CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::select! {
+                () = self.rotten.0.news.notified() => pause = FIRST_PAUSE,
+                () = tokio::time::sleep(pause), if !self.rotten.all().is_empty() => {
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+                () = shutdown.cancelled() => return,
+            }
+            for (log, entry) in self.rotten.all() {
+                let mended = tokio::select! {
+                    mended = self.mend_one(log, entry) => mended,
+                    () = shutdown.cancelled() => return,
+                };
+                match mended {
+                    Ok(()) => self.rotten.mended(log, entry),
+                    Err(error) => tracing::warn!(entry, %error, "an entry stays kept back"),
+                }
+            }
+        }
+    }
+
+    async fn mend_one(&self, log: LogId, index: u64) -> Result<(), NotMended> {
+        let heads = self.peers.heads.all();
+        let head = heads.iter().find(|head| head.log == log).ok_or(NotMended::Nobody)?;
+        let stored = self.store.entries(log, index, index.saturating_add(1), 1).await?;
+        let stored = stored.first().ok_or(NotMended::Nobody)?;
+        let leaves = self.leaves(log, index, index, head.prefix.size()).await?;
+        let leaf = leaves.get(&index).ok_or(NotMended::Nobody)?;
+        let origin = head.prefix.member();
+        let roster = self.peers.rosters.current();
+        // The origin first: it shows all that we may have.
+        let others = roster.roster.members.keys().filter(|name| *name != origin);
+        let mut entry: Option<(Bytes, Vec<Hash>)> = None;
+        let mut statements = BTreeMap::new();
+        for member in std::iter::once(origin).chain(others).filter(|name| **name != self.member) {
+            let shown = tokio::time::timeout(FETCH, self.fetch(member, origin, index, leaf)).await;
+            match shown {
+                Ok(Ok(shown)) => {
+                    statements
+                        .extend(shown.statements.into_iter().map(|(at, bytes, key)| (at, (bytes, key))));
+                    let (_, hashes) = entry.get_or_insert((shown.bytes, shown.hashes));
+                    if statements.len() == hashes.len() {
+                        break;
+                    }
+                }
+                Ok(Err(why)) => tracing::debug!(%member, index, %why, "an entry cannot be had there"),
+                Err(_) => tracing::debug!(%member, index, "an entry did not come in time"),
+            }
+        }
+        let (bytes, hashes) = entry.ok_or(NotMended::Nobody)?;
+        let signed = LogEntry::parse(&bytes).ok();
+        if let Some(LogEntry::Batch(header)) = &signed {
+            // What is sound of our own stays: others may have less than we.
+            let mut held = self.store.statements(log, index, index.saturating_add(1)).await?;
+            let held = held.remove(&index).unwrap_or_default();
+            let origin = header.content.origin_hash();
+            for (at, bytes) in held {
+                let sound = hashes.get(at as usize) == Some(&statement_id(&origin, &bytes));
+                if sound && !statements.contains_key(&at) {
+                    statements.insert(at, (bytes.clone(), ingest::index_key(&bytes)));
+                }
+            }
+        }
+        let missing = hashes.len().saturating_sub(statements.len());
+        if missing > 0 && *origin == self.member {
+            tracing::error!(
+                entry = index,
+                missing,
+                "of these statements nobody has a sound copy: restore a backup"
+            );
+        }
+        let new = NewEntry {
+            index,
+            id: signed.map_or_else(|| merkle::sha256(&[&bytes]), |entry| entry.id()),
+            bytes,
+            counts: stored.counts,
+            open: stored.open && missing == 0,
+            statements: statements.into_iter().map(|(at, (bytes, key))| (at, bytes, key)).collect(),
+            leaf_hashes: (missing > 0).then_some(hashes),
+        };
+        self.peers.ingest.mend(log, new).await?.map_err(NotMended::Write)?;
+        self.outgoing.forget(log, index);
+        tracing::info!(%origin, entry = index, "an entry that had rotted is whole again");
+        Ok(())
+    }
+
+    /// One entry of a log as `member`'s node shows it, when it is the one that stands in our tree.
+    async fn fetch(
+        &self,
+        member: &MemberName,
+        origin: &MemberName,
+        index: u64,
+        leaf: &Hash,
+    ) -> Result<Shown, String> {
+        let roster = self.peers.rosters.current();
+        let address = roster.roster.member(member).map(|member| member.grpc.as_str()).unwrap_or_default();
+        let Peers { identity, authorities, clock, .. } = &self.peers;
+        let channel = tls::connect(address, member.as_str(), identity, authorities, clock)
+            .await
+            .map_err(|error| error.to_string())?;
+        let request = wire::ReplicateRequest {
+            origin: origin.to_string(),
+            from: index,
+            filter: Some(wire::Filter::default()),
+            live: false,
+            roster: roster.roster.version,
+            leaf_hashes: true,
+        };
+        let mut client = LogServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
+        let failed = |status: tonic::Status| status.to_string();
+        let mut frames = client.replicate(request).await.map_err(failed)?.into_inner();
+        while let Some(frame) = frames.message().await.map_err(failed)? {
+            if let Some(wire::replicate_frame::Frame::Page(page)) = frame.frame {
+                let first = page.entries.into_iter().next().filter(|_| page.from == index);
+                return prove(first.ok_or("it shows another entry")?, leaf);
+            }
+        }
+        Err("it does not have it yet".to_owned())
+    }
+}
+
+/// Nothing is believed but what leads to the leaf in our own tree, and to the root under the header there.
+fn prove(frame: wire::EntryFrame, leaf: &Hash) -> Result<Shown, String> {
+    let bytes = frame.entry;
+    if merkle::leaf_hash(&bytes) != *leaf {
+        return Err("its entry is not the one in the log".to_owned());
+    }
+    let Ok(LogEntry::Batch(header)) = LogEntry::parse(&bytes) else {
+        return Ok(Shown { bytes, hashes: Vec::new(), statements: Vec::new() });
+    };
+    let batch = Disclosure::from_wire(frame.disclosure.unwrap_or_default(), header.content.count)
+        .and_then(|shown| VerifiedBatch::verify_disclosure(header, shown))
+        .map_err(|void| void.to_string())?;
+    let hashes = batch.leaf_hashes.ok_or("it shows nothing of the batch")?;
+    let sound = batch.leaves.into_iter().filter(|leaf| leaf.statement.is_ok()).collect();
+    Ok(Shown { bytes, hashes, statements: ingest::statements(sound) })
+}
