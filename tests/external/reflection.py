@@ -13,7 +13,7 @@ SERVICES = {
     "almenara.v1.LogService": {"Cosign", "GetCheckpoint", "Replicate"},
     "almenara.v1.LookupService": {"Lookup"},
     "almenara.v1.PublishService": {"Publish"},
-    "almenara.v1.RosterService": {"Get"},
+    "almenara.v1.RosterService": {"Get", "Submit"},
 }
 
 
