@@ -15,14 +15,14 @@ use almenara_proto::{
 };
 use serde::Serialize;
 
-pub use awaited::Awaited;
-
 use crate::{
     ballot::Ballot,
     exit::CliError,
     output::{Output, Style},
     text::{duration, moment, plural, tame},
 };
+
+pub use awaited::Awaited;
 
 /// A roster for people (and, with `--json`, for machines).
 #[derive(Clone, Debug, Serialize)]

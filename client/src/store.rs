@@ -36,7 +36,7 @@ pub use error::StoreError;
 pub use judge::{Judged, Piece, Verdicts};
 pub use replica::{KeptEntry, Proof, Replica};
 pub use state::Counts;
-pub use view::{Cosigner, cosigners, is_settled};
+pub use view::{cosigners, is_settled};
 
 use judge::Groups;
 use run::Merge;

@@ -37,13 +37,16 @@ pub struct Settled {
     pub size: u64,
     /// The note, with its cosignatures.
     pub note: Bytes,
+    /// The log key that signed it: once another one is in force, no reader opens it any more.
+    pub log_key: [u8; 32],
 }
 
 impl Settled {
     /// From a note whose cosignatures were counted.
     #[must_use]
     pub fn new(note: &SignedCheckpoint) -> Self {
-        Self { size: note.checkpoint().size, note: Bytes::copy_from_slice(note.note()) }
+        let (size, log_key) = (note.checkpoint().size, *note.log_key());
+        Self { size, note: Bytes::copy_from_slice(note.note()), log_key }
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Reader {
     pub filter: Filter,
     /// Whether it wants all leaf hashes of partly disclosed batches.
     pub leaf_hashes: bool,
+    /// The log's key that is in force: notes under an earlier one are none to this reader.
+    pub log_key: Option<[u8; 32]>,
     /// Its roster version is ours.
     pub agreed: bool,
 }

@@ -13,19 +13,20 @@ use almenara_client::{
 };
 use almenara_proto::{
     indicator::{Indicator, Kind},
-    keys::SigningKey,
+    keys::{PublicKey, SigningKey},
     note,
     prefix::Prefix,
+    roster::{Roster, Segment},
     statement::wire_indicator,
     wire::{self, Counted},
 };
 use almenara_tests::{
-    cluster::{Cluster, FEDERATION, NOW},
+    cluster::{Cluster, FEDERATION, NOW, key},
     desk::report,
     reader::{Reader, counted},
 };
 
-use crate::THREE;
+use crate::{THREE, TWO};
 
 /// How a consumer of `node`'s member is told of a domain, when pending entries do not count.
 async fn asked(cluster: &Cluster, node: usize, domain: &str) -> Result<(bool, Vec<Counted>)> {
@@ -163,6 +164,37 @@ async fn a_reader_that_is_at_the_settled_size_is_told_so_before_what_came_later(
         }
     }
     assert_eq!(told, [(2, true), (3, false)]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_settled_under_a_replaced_log_key_keeps_no_reader_from_the_rest() -> Result<()> {
+    let mut cluster = Cluster::start(&TWO).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    desk.say(vec![report(0, "scam.example")?], 1).await??;
+    cluster.settled(0, 0, 2).await?;
+    let origin = cluster.member(0)?.name.clone();
+    let root = cluster.node(0)?.heads().get(&origin).context("its log")?.prefix.tree().root();
+    cluster.stop(0).await?;
+    cluster.stop(1).await?;
+    let (root_key, log_key) = (PublicKey::of(&cluster.member(0)?.root_key), key(200));
+    let segment = Segment { from_size: 2, root, root_key, log_key: PublicKey::of(&log_key) };
+    let replace = |roster: &mut Roster| {
+        if let Some(member) = roster.members.get_mut(&origin) {
+            member.segments.push(segment);
+        }
+    };
+    let next = cluster.next_roster(replace, &[0, 1])?;
+    cluster.adopt(&next)?;
+    cluster.members.get_mut(0).context("a member")?.log_key = log_key;
+    cluster.restart(0).await?;
+    cluster.desk(0, "cyber-desk", 100).await?.say(vec![report(1, "later.example")?], 2).await??;
+    let reader = cluster.reader(0, 1, Role::Consumer, "app").await?;
+    let mut follower = Follower::new(Prefix::new(FEDERATION, origin.clone()), None);
+    for frame in reader.frames(Reader::request(origin.as_str(), 0, false)).await? {
+        follower.step(frame, &cluster.roster.roster)?;
+    }
+    assert_eq!(follower.prefix().size(), 3);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What pending entries wait for, in words.
+//! What pending entries wait for.
 
 use std::fmt;
 

@@ -14,7 +14,9 @@ impl RosterView {
             (_, []) if self.unsettleable.len() == self.members.len() => {
                 format!("{cosigners} must cosign, more than there are")
             }
-            (_, []) => format!("{cosigners} must cosign: two histories of one log are prevented"),
+            (_, []) => format!(
+                "{cosigners} must cosign: two histories of one log are prevented, unless a member cosigns both"
+            ),
             (_, names) => format!(
                 "{cosigners} must cosign: two histories are detectable, not prevented, of {}",
                 self.logs(names)

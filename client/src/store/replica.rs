@@ -146,8 +146,7 @@ impl Replica {
         let mut replica = Self {
             prefix: state.prefix(&member).map_err(damaged)?,
             last: state.checkpoint(&member).map_err(damaged)?,
-            // A note that does not verify, under a log key that was replaced, settles nothing.
-            settled: state.settled(&member).ok().flatten(),
+            settled: state.settled(&member).map_err(damaged)?,
             runs: Vec::new(),
             facts: match state.facts {
                 0 => Facts::default(),
@@ -353,6 +352,7 @@ impl Replica {
         let settles = note.checkpoint().size > self.settled_size() && is_settled(note, &self.member, roster);
         if settles {
             self.state.settled = note.note().to_vec();
+            self.state.settled_key = note.log_key().to_vec();
             self.settled = Some(note.clone());
         }
         settles

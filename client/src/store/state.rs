@@ -62,6 +62,9 @@ pub(super) struct State {
     /// The note of the largest checkpoint that had a quorum of cosignatures.
     #[prost(bytes = "vec", tag = "16")]
     pub(super) settled: Vec<u8>,
+    /// The key that signed it: what was settled stays settled when another one takes over.
+    #[prost(bytes = "vec", tag = "17")]
+    pub(super) settled_key: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -134,23 +137,23 @@ impl State {
 
     /// The last proven checkpoint, its signature verified again.
     pub(super) fn checkpoint(&self, member: &MemberName) -> Result<Option<SignedCheckpoint>, String> {
-        self.note(&self.checkpoint, member)
+        note(&self.checkpoint, &self.log_key, member)
     }
 
     /// The largest settled one.
     pub(super) fn settled(&self, member: &MemberName) -> Result<Option<SignedCheckpoint>, String> {
-        self.note(&self.settled, member)
+        note(&self.settled, &self.settled_key, member)
     }
+}
 
-    fn note(&self, note: &[u8], member: &MemberName) -> Result<Option<SignedCheckpoint>, String> {
-        if note.is_empty() {
-            return Ok(None);
-        }
-        let key = self.log_key.as_slice().try_into().map_err(|_| "the log key has 32 bytes".to_owned())?;
-        SignedCheckpoint::open(note, &origin_of(member.as_str()), key)
-            .map(Some)
-            .map_err(|error| error.to_string())
+fn note(note: &[u8], key: &[u8], member: &MemberName) -> Result<Option<SignedCheckpoint>, String> {
+    if note.is_empty() {
+        return Ok(None);
     }
+    let key = key.try_into().map_err(|_| "the log key has 32 bytes".to_owned())?;
+    SignedCheckpoint::open(note, &origin_of(member.as_str()), key)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 impl Key {

@@ -5,6 +5,7 @@ use almenara_proto::{
     indicator::Kind,
     keys::PublicKey,
     name::Address,
+    roster::Segment,
     statement::{Action, Basis, Category, Claim, Dispute, DisputeReason, Report, Sighting, Statement},
     verdict::{Evidence, Standing, Verdict, verdict},
     wire,
@@ -13,7 +14,7 @@ use almenara_proto::{
 use super::*;
 use crate::follow::{
     Step,
-    testlog::{FEDERATION, NOW, TestLog, name, report, roster},
+    testlog::{FEDERATION, NOW, TestLog, key, name, report, roster},
 };
 
 fn two() -> Roster {
@@ -529,6 +530,38 @@ fn what_a_settled_checkpoint_covers_counts_and_what_comes_later_waits() {
 }
 
 #[test]
+fn what_was_settled_stays_settled_when_another_log_key_takes_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    log.batch("desk", vec![report(1, "a.example")]);
+    let mut store = fresh(folder.path());
+    pull(&mut store, &log, 64);
+    assert!(store.replica_mut(&log.member()).expect("held").settle(&log.cosigned(2, &[2]), &two()));
+    let mut next = two();
+    log.log_key = key(99);
+    next.members.get_mut(&log.member()).expect("a member").segments.push(Segment {
+        from_size: 2,
+        root: log.root(2),
+        root_key: PublicKey::of(&key(1)),
+        log_key: PublicKey::of(&log.log_key),
+    });
+    log.batch("desk", vec![report(2, "b.example")]);
+    let replica = store.replica_mut(&log.member()).expect("held");
+    let mut follower = replica.follower();
+    for frame in log.frames(2, 64) {
+        if let Step::Page(page) = follower.step(frame, &next).expect("an honest log") {
+            replica.keep(page, &follower).expect("kept");
+        }
+    }
+    store.finish().expect("written");
+    drop(store);
+    let store = fresh(folder.path());
+    let replica = store.replica(&log.member()).expect("held");
+    assert_eq!((replica.settled_size(), replica.pending()), (2, 1));
+}
+
+#[test]
 fn a_checkpoint_is_settled_by_distinct_other_jurisdictions() {
     let log = TestLog::small(1);
     let check = |members: &[(u8, &str)], quorum, cosigners: &[u8], expected: bool| {
@@ -545,6 +578,12 @@ fn a_checkpoint_is_settled_by_distinct_other_jurisdictions() {
     check(&members, 2, &[2, 3], false);
     check(&members, 2, &[2, 4], true);
     check(&members[..3], 1, &[4], false);
+    // Whom the origin's jurisdiction can compel vouches for nothing that the origin says.
+    let mut roster = roster(&members);
+    let subject = roster.members.get_mut(&name(4)).expect("a member");
+    subject.also_subject_to.push("TH".parse().expect("a code"));
+    assert!(!is_settled(&log.cosigned(4, &[4]), &log.member(), &roster));
+    assert!(is_settled(&log.cosigned(4, &[2]), &log.member(), &roster));
 }
 
 #[test]

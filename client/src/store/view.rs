@@ -1,11 +1,11 @@
 //! What counts in a replica at a moment: the part of a verdict's input that is no statement.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use almenara_proto::{
     checkpoint::SignedCheckpoint,
+    cosigner::{Cosignature, Cosigners, Quorum, Settlement},
     name::{Jurisdiction, MemberName, Publisher},
-    note::{KeyKind, VerifierKey},
     roster::Roster,
     verdict::Standing,
 };
@@ -84,44 +84,21 @@ impl View {
     }
 }
 
-/// A member of another jurisdiction than the origin's that cosigned a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cosigner {
-    /// Who.
-    pub member: MemberName,
-    /// Where it sits.
-    pub jurisdiction: Jurisdiction,
-    /// Unix seconds, by its clock.
-    pub time: u64,
-}
-
-/// The members whose cosignatures of a checkpoint count, by name. A cosigner's key bears its member's name.
+/// The cosignatures of a checkpoint that count, by member.
 #[must_use]
-pub fn cosigners(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> Vec<Cosigner> {
-    let own = roster.jurisdiction(origin);
-    let others = roster.members.values().filter(|member| Some(member.jurisdiction) != own);
-    let keys: Vec<VerifierKey> = others
-        .clone()
-        .filter_map(|member| {
-            VerifierKey::new(member.name.as_str(), KeyKind::CosignatureV1, &member.cosign_key.0).ok()
-        })
-        .collect();
-    // One bad cosignature makes the note's cosignatures worthless, not its checkpoint.
-    let signed = checkpoint.cosignatures(&keys).unwrap_or_default();
-    others
-        .filter_map(|member| {
-            let one = signed.iter().find(|one| one.name == member.name.as_str())?;
-            let (member, jurisdiction) = (member.name.clone(), member.jurisdiction);
-            Some(Cosigner { member, jurisdiction, time: one.time.unwrap_or_default() })
-        })
-        .collect()
+pub fn cosigners(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> Vec<Cosignature> {
+    let all = quorum(checkpoint, origin, roster).map(|quorum| quorum.cosignatures).unwrap_or_default();
+    all.into_iter().filter(|one| one.counts).collect()
 }
 
-/// Whether a checkpoint has cosignatures of the roster's quorum of distinct jurisdictions other than the
-/// origin's.
+/// Whether the roster's quorum of jurisdictions that are independent of the origin's cosigned a checkpoint.
 #[must_use]
 pub fn is_settled(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> bool {
-    let cosigners = cosigners(checkpoint, origin, roster);
-    let jurisdictions: BTreeSet<Jurisdiction> = cosigners.iter().map(|one| one.jurisdiction).collect();
-    jurisdictions.len() >= roster.quorum as usize
+    quorum(checkpoint, origin, roster).is_some_and(|quorum| quorum.settlement == Settlement::Settled)
+}
+
+/// Nothing when the origin has left the roster, or one of the cosignatures is bad: that makes the note's cosignatures
+/// worthless, not its checkpoint.
+fn quorum(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> Option<Quorum> {
+    Cosigners::of(roster).ok()?.quorum(checkpoint, roster.member(origin)?).ok()
 }

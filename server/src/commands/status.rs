@@ -92,7 +92,10 @@ async fn status(
     status.root = Some(checkpoint.checkpoint().root.to_string());
     status.settled = Some(0);
     if !answer.settled.is_empty() {
-        let settled = open(&answer.settled)?;
+        // What was settled under an earlier log key stays settled.
+        let earlier = member.segments.iter().rev().skip(1);
+        let mut earlier = earlier.map(|s| SignedCheckpoint::open(&answer.settled, &origin, &s.log_key.0));
+        let settled = open(&answer.settled).or_else(|error| earlier.find_map(Result::ok).ok_or(error))?;
         let cosigners = cosigners(&settled, &member.name, roster);
         status.settled = Some(settled.checkpoint().size);
         status.cosigned_at = cosigners.iter().map(|one| one.time).max();

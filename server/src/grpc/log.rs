@@ -94,10 +94,13 @@ impl LogService for LogApi {
         let watch = self.origin(&wanted.origin)?;
         let roster = &self.0.outgoing.rosters().current().roster;
         let judged_by = roster.version;
+        let origin = wanted.origin.parse().ok();
+        let segment = origin.and_then(|origin| roster.member(&origin)).and_then(|member| member.segment());
         let reader = Reader {
             recipient: account.recipient(roster.jurisdiction(&account.member)),
             filter: Filter::from_wire(wanted.filter.unwrap_or_default()),
             leaf_hashes: wanted.leaf_hashes,
+            log_key: segment.map(|segment| segment.log_key.0),
             agreed: wanted.roster == roster.version,
         };
         let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
@@ -166,19 +169,23 @@ async fn send(
                 head.signed_size
             ))));
         } else {
+            let cosigned = head.settled.as_ref().filter(|more| reader.log_key == Some(more.log_key));
             // First up to what is settled, so that the reader sees those cosignatures with the tree that they are for.
-            if let Some(more) = &head.settled
+            if let Some(more) = cosigned
                 && more.size > settled
                 && more.size >= sending.from
             {
                 sending.up_to(head.log, more.size, more.note.clone()).await?;
                 settled = more.size;
+                if more.size == head.signed_size {
+                    announced = head.checkpoint.clone(); // the same, with cosignatures
+                }
             }
             if announced != head.checkpoint {
                 sending.up_to(head.log, head.signed_size, head.checkpoint.clone()).await?;
                 announced = head.checkpoint.clone();
             }
-            if let Some(more) = &head.settled
+            if let Some(more) = cosigned
                 && more.size > settled
                 && sending.ends.contains(&more.size)
             {
