@@ -18,7 +18,7 @@ use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
 use thiserror::Error;
 
-use crate::merkle::{Hash, MAX_SIZE, empty_root, verify_consistency};
+use crate::merkle::{Hash, MAX_SIZE, empty_root};
 use crate::note::{self, KeyKind, Note, NoteError, VerifiedSignature, VerifierKey};
 
 /// The first line of every checkpoint of this member's log, and the name of the key that signs it.
@@ -160,29 +160,6 @@ impl SignedCheckpoint {
             other => other.map(|all| all.into_iter().filter(|one| one.time.is_some()).collect()),
         }
     }
-}
-
-/// Whether the log's key signed two roots for one size: evidence that anybody can check offline.
-///
-/// Both must bear the same key, so that whoever stole a key which the roster has since replaced cannot get the
-/// log's later checkpoints quarantined.
-#[must_use]
-pub fn equivocation(a: &SignedCheckpoint, b: &SignedCheckpoint) -> bool {
-    contradiction(a, b, &b.checkpoint.root, &[])
-}
-
-/// Whether the tree that `new` signs begins with another tree than the one that `old` signs: the proof leads from
-/// `prefix`, the root of its first `old` entries, to its root, and `prefix` is not what `old` says.
-///
-/// A consistency proof that merely fails shows nothing about the log, for anybody can send a bad proof. One that
-/// holds for another prefix does.
-#[must_use]
-pub fn contradiction(old: &SignedCheckpoint, new: &SignedCheckpoint, prefix: &Hash, proof: &[Hash]) -> bool {
-    let (a, b) = (&old.checkpoint, &new.checkpoint);
-    old.log_key == new.log_key
-        && a.origin == b.origin
-        && a.root != *prefix
-        && verify_consistency(a.size, prefix, b.size, &b.root, proof).is_ok()
 }
 
 /// Why this is no checkpoint of that log. `Malformed`, but for `Origin` and what [`NoteError`] blames on a relay.

@@ -26,6 +26,17 @@ pub enum Context {
 }
 
 impl Context {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Batch,
+        Self::Withdrawal,
+        Self::KeyGrant,
+        Self::KeyRevocation,
+        Self::Override,
+        Self::Roster,
+        Self::CustodyReport,
+    ];
+
     /// The bytes that stand before `0x00 ‖ body`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -10,6 +10,7 @@ use almenara_client::store::is_settled;
 use almenara_proto::{
     blame::Blame,
     checkpoint::{SignedCheckpoint, origin_of},
+    cosigner::{Cosigners, MergeError},
     keys::SigningKey,
     name::MemberName,
     note::{KeyKind, NoteError, VerifierKey},
@@ -76,6 +77,10 @@ pub enum NotTaken {
         /// What is wrong with it.
         why: NoteError,
     },
+    /// What was collected cannot be put together: a cosigner's key was replaced meanwhile. The next checkpoint begins
+    /// anew.
+    #[error("what was collected of this checkpoint is of no use any more: {0}; cosign the next one")]
+    Lost(MergeError),
 }
 
 impl NotTaken {
@@ -83,7 +88,7 @@ impl NotTaken {
     #[must_use]
     pub const fn blame(&self) -> Blame {
         match self {
-            Self::Unknown(_) => Blame::Unavailable,
+            Self::Unknown(_) | Self::Lost(_) => Blame::Unavailable,
             Self::NotAMember(_) => Blame::Refused,
             Self::Bad { .. } => Blame::Malformed,
         }
@@ -98,8 +103,8 @@ pub struct Cosignatures(Arc<Mutex<BTreeMap<u64, Collected>>>);
 struct Collected {
     /// As this node signed it.
     checkpoint: SignedCheckpoint,
-    /// One line a member.
-    lines: BTreeMap<MemberName, String>,
+    /// The same with what came so far.
+    note: SignedCheckpoint,
     /// The quorum was met, and the note handed on.
     settled: bool,
 }
@@ -110,7 +115,7 @@ impl Cosignatures {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.entry(checkpoint.checkpoint().size).or_insert_with(|| Collected {
             checkpoint: checkpoint.clone(),
-            lines: BTreeMap::new(),
+            note: checkpoint.clone(),
             settled: false,
         });
         while waiting.len() > REMEMBERED {
@@ -140,13 +145,12 @@ impl Cosignatures {
             [_] if line.lines().count() == 1 => {}
             _ => return Err(bad(NoteError::NoKnownSignature)),
         }
-        collected.lines.insert(member.clone(), line.to_owned());
         if collected.settled {
             return Ok(None);
         }
-        let lines: String = collected.lines.values().map(String::as_str).collect();
-        let note = collected.checkpoint.with_lines(&lines).map_err(bad)?;
-        collected.settled = is_settled(&note, own, roster);
-        Ok(collected.settled.then_some(note))
+        let cosigners = Cosigners::of(roster).map_err(bad)?;
+        collected.note = cosigners.merge(&collected.note, &alone).map_err(NotTaken::Lost)?;
+        collected.settled = is_settled(&collected.note, own, roster);
+        Ok(collected.settled.then(|| collected.note.clone()))
     }
 }

@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 
 use almenara_proto::blame::Blame;
 
-use crate::{ingest::Stopping, store::StoreError};
+use crate::{ingest::NotNow, store::StoreError};
 
 /// The gRPC code of a blame (PROTOCOL.md §14).
 #[must_use]
@@ -37,8 +37,8 @@ impl From<StoreError> for Status {
     }
 }
 
-impl From<Stopping> for Status {
-    fn from(stopping: Stopping) -> Self {
-        status(Blame::Unavailable, &stopping)
+impl From<NotNow> for Status {
+    fn from(why: NotNow) -> Self {
+        status(Blame::Unavailable, &why)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use almenara_client::rosters::authorities;
@@ -24,10 +25,11 @@ impl Members {
     ///
     /// # Errors
     /// [`NodeError::NotOnRoster`] when the roster names other keys for this member than the node holds: what it signed
-    /// from then on would be a cut-off tail.
+    /// from then on would be a cut-off tail. [`NodeError::Part`] when a task that follows a log has failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
         let mut version = self.peers.rosters.subscribe();
         let mut following: BTreeMap<MemberName, CancellationToken> = BTreeMap::new();
+        let mut follows = JoinSet::new();
         loop {
             version.borrow_and_update();
             let accepted = self.peers.rosters.current();
@@ -61,12 +63,17 @@ impl Members {
                     return Ok(());
                 }
                 let token = shutdown.child_token();
-                tokio::spawn(self.peers.clone().follow(member.clone(), token.clone()));
+                follows.spawn(self.peers.clone().follow(member.clone(), token.clone()));
                 following.insert(member.clone(), token);
             }
-            tokio::select! {
-                changed = version.changed() => if changed.is_err() { return Ok(()) },
-                () = shutdown.cancelled() => return Ok(()),
+            loop {
+                tokio::select! {
+                    changed = version.changed() => if changed.is_err() { return Ok(()) } else { break },
+                    () = shutdown.cancelled() => return Ok(()),
+                    Some(ended) = follows.join_next(), if !follows.is_empty() => {
+                        ended.map_err(|error| NodeError::Part(error.to_string()))?;
+                    }
+                }
             }
         }
     }

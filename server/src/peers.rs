@@ -27,7 +27,7 @@ use almenara_proto::{
 use crate::{
     cosign::Cosigner,
     heads::{Heads, Settled},
-    ingest::{Ingest, ReplicaPage, Stopping},
+    ingest::{Ingest, NotNow, ReplicaPage},
     rosters::SharedRosters,
 };
 
@@ -77,7 +77,7 @@ enum Ended {
     #[error("a new roster is in force")]
     Roster,
     #[error(transparent)]
-    Stopping(#[from] Stopping),
+    Stopping(#[from] NotNow),
 }
 
 impl Peers {
@@ -117,9 +117,10 @@ impl Peers {
         self.heads.get(origin).map_or(0, |head| head.prefix.size())
     }
 
-    /// Asks a peer for the rosters after ours. What does not follow is not accepted, and stops nothing.
+    /// Asks a peer for the rosters after ours, and for ours: another body of it is evidence. What does not follow is
+    /// not accepted, and stops nothing.
     async fn fetch_rosters(&self, channel: Channel) -> Result<(), Ended> {
-        let from_version = self.rosters.current().roster.version.saturating_add(1);
+        let from_version = self.rosters.current().roster.version;
         let mut client = RosterServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
         let request = wire::GetRosterRequest { from_version };
         let mut offered = client.get(request).await.map_err(Box::new)?.into_inner();
@@ -130,13 +131,10 @@ impl Peers {
                     .accept(SignedRoster::from_wire(signed).map_err(|void| void.to_string())?)
                     .map_err(|error| error.to_string())
             };
-            match tokio::task::spawn_blocking(accept).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "an offered roster is not accepted");
-                    return Ok(());
-                }
-                Err(_) => return Ok(()),
+            let accepted = tokio::task::spawn_blocking(accept).await;
+            if let Err(error) = accepted.unwrap_or_else(|_| Err("it could not be read".to_owned())) {
+                tracing::error!(%error, "an offered roster is not accepted");
+                return Ok(());
             }
         }
         Ok(())
@@ -176,7 +174,7 @@ impl Peers {
             let frame = tokio::select! {
                 biased;
                 Some(committed) = committing.next(), if !committing.is_empty() => {
-                    let committed: Result<Result<(), String>, Stopping> = committed;
+                    let committed: Result<Result<(), String>, NotNow> = committed;
                     committed?.map_err(Ended::Replica)?;
                     continue;
                 }

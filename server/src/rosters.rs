@@ -30,18 +30,24 @@ struct Shared {
 }
 
 impl SharedRosters {
-    /// Starts with a chain that was verified when it was read. `rivals` says that evidence of two successors is kept
-    /// with it.
-    #[must_use]
-    pub fn new(kept: Chain, rivals: bool) -> Self {
-        let chain: Vec<Arc<AcceptedRoster>> = kept.chain().cloned().map(Arc::new).collect();
-        let version = watch::Sender::new(kept.current().roster.version);
-        Self(Arc::new(Shared {
-            chain: RwLock::new(chain),
+    /// Starts with a chain that was verified when it was read. While evidence of two successors is kept with it, only
+    /// what everybody may see leaves the node.
+    ///
+    /// # Errors
+    /// [`RostersError::File`].
+    pub fn new(kept: Chain) -> Result<Self, Box<RostersError>> {
+        let rivals = kept.has_evidence()?;
+        if rivals {
+            tracing::error!(
+                "two successors of one roster are kept as evidence: nothing restricted leaves this node"
+            );
+        }
+        Ok(Self(Arc::new(Shared {
+            chain: RwLock::new(kept.chain().cloned().map(Arc::new).collect()),
+            version: watch::Sender::new(kept.current().roster.version),
             kept: Mutex::new(kept),
-            version,
             rivals: AtomicBool::new(rivals),
-        }))
+        })))
     }
 
     /// The version in force.

@@ -30,7 +30,7 @@ use almenara_proto::{
 };
 
 use crate::{
-    ingest::{self, Stopping},
+    ingest::{self, NotNow},
     outgoing::Outgoing,
     peers::Peers,
     store::{LogId, Store, StoreError, write::NewEntry},
@@ -109,7 +109,7 @@ enum NotMended {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Stopping(#[from] Stopping),
+    Stopping(#[from] NotNow),
     #[error("the store does not take it: {0}")]
     Write(String),
     #[error("no other member has it now")]

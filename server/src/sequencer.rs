@@ -26,14 +26,14 @@ use almenara_proto::{
     name::MemberName,
     prefix::Prefix,
     tile::{Edge, Prover, TileError, TileId, edge_tiles},
-    wire::{self, RefusalCode},
+    wire,
 };
 
 use crate::{
     clock::Clock,
     cosign::Cosignatures,
     heads::{Head, Heads, Settled},
-    ingest::{Admitted, Job, Outcome, Refusal, Room},
+    ingest::{Admitted, Job, NotNow, Outcome, Room},
     rosters::SharedRosters,
     store::{
         LogId, Store, StoreError,
@@ -99,14 +99,14 @@ pub struct Sequencer {
 }
 
 /// An item for the own log, the room that it takes, and who waits for the answer.
-type Publication = (Admitted, Room, oneshot::Sender<Outcome>);
+type Publication = (Admitted, Room, oneshot::Sender<Result<Outcome, NotNow>>);
 
 /// What was accepted in a group, waiting for the commit.
 struct Accepted {
     index: u64,
     /// It was in this group already.
     repeated: bool,
-    reply: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<Result<Outcome, NotNow>>,
     /// Until the answer.
     _room: Room,
 }
@@ -295,8 +295,7 @@ impl Sequencer {
                 return Err(error);
             }
             tracing::error!(%error, "nothing of this group was stored");
-            let refusal = || Refusal::new(RefusalCode::Quota, error.to_string());
-            accepted.into_iter().for_each(|item| drop(item.reply.send(Err(refusal()))));
+            accepted.into_iter().for_each(|item| drop(item.reply.send(Err(NotNow::Full))));
             answered.into_iter().for_each(|reply| drop(reply.send(Err(error.to_string()))));
             return Ok(());
         }
@@ -342,7 +341,7 @@ impl Sequencer {
         let mut prover = Prover::new(draft.edge.size(), tiles).map_err(damaged)?;
         for Accepted { index, repeated, reply, .. } in accepted {
             let inclusion = prover.inclusion(index).map_err(damaged)?;
-            drop(reply.send(Ok(receipt(index, &inclusion, &checkpoint, repeated))));
+            drop(reply.send(Ok(Ok(receipt(index, &inclusion, &checkpoint, repeated)))));
         }
         Ok(())
     }

@@ -177,3 +177,29 @@ async fn what_nobody_has_cosigned_is_said_to_wait_and_can_be_waited_for() -> Res
     desk.check("export --format plain", 0).await?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_roster_is_proposed_signed_and_submitted_from_the_command_line() -> Result<()> {
+    let cluster = Cluster::start(&[("police.th.example", "TH"), ("ngo.nl.example", "NL")]).await?;
+    let operator = Person::new(&cluster, 0, Role::Operator, "ops")?;
+    for (at, member) in cluster.members.iter().enumerate() {
+        let path = operator.path(&format!("root{at}.pem"));
+        keyfile::create(&path, Purpose::Root, member.name.as_str(), &member.root_key)?;
+    }
+    let told = operator.check("roster propose --cap-percent 40 -o @next.roster", 0).await?;
+    assert!(told.contains("40"), "{told}");
+    operator.check("roster sign @next.roster --key @root0.pem", 0).await?;
+    let told = operator.check("roster verify @next.roster", 1).await?;
+    assert!(told.contains("ngo.nl.example"), "{told}");
+    operator.check("roster submit @next.roster", 1).await?;
+    operator.check("roster sign @next.roster --key @root1.pem", 0).await?;
+    operator.check("roster verify @next.roster", 0).await?;
+    operator.check("roster submit @next.roster", 0).await?;
+    for node in 0..2 {
+        cluster.has_roster(node, 2).await?;
+        assert_eq!(cluster.node(node)?.rosters().current().roster.custody.cap_percent, 40);
+    }
+    // The same again changes nothing.
+    operator.check("roster submit @next.roster", 0).await?;
+    Ok(())
+}

@@ -215,15 +215,7 @@ async fn what_was_signed_as_something_else_is_no_batch() -> Result<()> {
     let cluster = Cluster::start(&ONE).await?;
     let desk = cluster.grant(0, "cyber-desk", 100).await?;
     let batch = desk.seal_raw(vec![report(0, "scam.example")?.encode().into()], 1, |body| body)?;
-    let others = [
-        Context::Withdrawal,
-        Context::KeyGrant,
-        Context::KeyRevocation,
-        Context::Override,
-        Context::Roster,
-        Context::CustodyReport,
-    ];
-    for other in others {
+    for other in Context::ALL.into_iter().filter(|context| *context != Context::Batch) {
         let signature = other.sign(&batch.header, &desk.key).to_vec().into();
         let refusal = desk.submit(Item::Batch(wire::SubmittedBatch { signature, ..batch.clone() })).await?;
         let refusal = refusal.expect_err("the context is signed as well");

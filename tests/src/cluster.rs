@@ -211,8 +211,7 @@ impl Cluster {
         for next in self.chain.iter().skip(1) {
             chain.accept(next.signed.clone())?;
         }
-        let rivals = chain.has_evidence()?;
-        Ok(SharedRosters::new(chain, rivals))
+        Ok(SharedRosters::new(chain)?)
     }
 
     /// What a member's node is made of.

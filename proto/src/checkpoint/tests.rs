@@ -1,6 +1,5 @@
 use super::*;
 use crate::merkle::root;
-use crate::merkle::tests::{leaves, oracle};
 
 const MEMBER: &str = "police.th.example";
 
@@ -122,39 +121,4 @@ fn cosignatures_are_added_and_counted_once_for_each_key() {
     assert_eq!(plain.with_lines(&format!("\n{}", line(0, 1))), Err(NoteError::BlankLine));
     assert!(plain.with_lines(&line(0, 1).repeat(99)).is_ok());
     assert!(plain.with_lines(&line(0, 1).repeat(100)).is_err());
-}
-
-#[test]
-fn two_roots_of_one_size_under_one_key_are_equivocation() {
-    let a = signed(5, Hash([1; 32]));
-    assert!(equivocation(&a, &signed(5, Hash([2; 32]))));
-    assert!(!equivocation(&a, &a.clone()));
-    assert!(!equivocation(&a, &signed(6, Hash([2; 32]))));
-    let elsewhere = |origin: String, seed| {
-        let checkpoint = Checkpoint { origin, size: 5, root: Hash([2; 32]) };
-        SignedCheckpoint::sign(checkpoint, &signing_key(seed)).unwrap()
-    };
-    assert!(!equivocation(&a, &elsewhere(origin_of("ngo.example"), 1)));
-    assert!(!equivocation(&a, &elsewhere(origin_of(MEMBER), 2)), "a replaced key does not speak for the log");
-}
-
-#[test]
-fn a_fork_between_two_sizes_is_shown_by_a_proof_of_another_prefix() {
-    let honest = leaves(40);
-    let mut forked = honest.clone();
-    forked[3] = Hash([9; 32]);
-    for (m, n) in [(5, 40), (8, 40), (39, 40), (16, 17)] {
-        let old = signed(m as u64, root(&honest[..m]));
-        let new = signed(n as u64, root(&forked[..n]));
-        let proof = oracle::consistency(m, &forked[..n]);
-        assert!(contradiction(&old, &new, &root(&forked[..m]), &proof));
-        assert!(!contradiction(&new, &old, &root(&forked[..m]), &proof));
-        // A proof that fails, or that holds for the prefix which the log did sign, shows nothing.
-        assert!(!contradiction(&old, &new, &root(&honest[..m]), &proof));
-        assert!(!contradiction(&old, &new, &Hash([0; 32]), &proof));
-        let true_new = signed(n as u64, root(&honest[..n]));
-        let true_proof = oracle::consistency(m, &honest[..n]);
-        assert!(!contradiction(&old, &true_new, &root(&honest[..m]), &true_proof));
-        assert!(!contradiction(&old, &true_new, &root(&forked[..m]), &true_proof));
-    }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::keys::SigningKey;
 
 pub(crate) fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])

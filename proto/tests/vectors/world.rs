@@ -107,15 +107,6 @@ pub(crate) fn keys() -> Value {
         ("log key of bank.us.example", BANK + 1),
         ("cosign key of bank.us.example", BANK + 2),
     ];
-    let contexts = [
-        Context::Batch,
-        Context::Withdrawal,
-        Context::KeyGrant,
-        Context::KeyRevocation,
-        Context::Override,
-        Context::Roster,
-        Context::CustodyReport,
-    ];
     json!({
         "description": "The keys of all other files (docs/protocol.md, 'Signatures'): an Ed25519 seed is 32 times one \
             byte. And one body signed in each context, where the signed message is context, a zero byte, body. For \
@@ -125,7 +116,7 @@ pub(crate) fn keys() -> Value {
             "seed": hex([seed; 32]),
             "public": public(seed).to_string(),
         })),
-        "contexts": contexts.map(|context| json!({
+        "contexts": Context::ALL.map(|context| json!({
             "context": context.as_str(),
             "seed": hex([CYBER_DESK; 32]),
             "body": hex("body"),

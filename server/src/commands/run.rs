@@ -23,8 +23,8 @@ use crate::{
 /// [`CliError`]: (usage) what to mend in the configuration, (unavailable) the address or the store is taken.
 pub async fn run(context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
-    let settings = settings(&config, context)?;
     logging::start(&config.log, context.environment.no_color())?;
+    let settings = settings(&config, context)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| CliError::unavailable(format!("cannot listen on {}: {error}", config.listen)))?;
@@ -50,15 +50,9 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         )));
     }
     let newest = rosters.current().roster.clone();
-    let rivals = rosters.has_evidence()?;
-    if rivals {
-        tracing::error!(
-            "two successors of one roster are kept as evidence: nothing restricted leaves this node"
-        );
-    }
     Ok(Settings {
         member: config.member.clone(),
-        rosters: SharedRosters::new(rosters, rivals),
+        rosters: SharedRosters::new(rosters).map_err(|error| CliError::from(*error))?,
         store_url: config.store.as_str().to_owned(),
         log_key: keys.log,
         cosign_key: keys.cosign,

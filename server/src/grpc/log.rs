@@ -94,8 +94,7 @@ impl LogService for LogApi {
         let watch = self.origin(&wanted.origin)?;
         let roster = &self.0.outgoing.rosters().current().roster;
         let judged_by = roster.version;
-        let origin = wanted.origin.parse().ok();
-        let segment = origin.and_then(|origin| roster.member(&origin)).and_then(|member| member.segment());
+        let segment = roster.member(watch.borrow().prefix.member()).and_then(|member| member.segment());
         let reader = Reader {
             recipient: account.recipient(roster.jurisdiction(&account.member)),
             filter: Filter::from_wire(wanted.filter.unwrap_or_default()),
@@ -113,7 +112,7 @@ impl LogService for LogApi {
             let sent = tokio::select! {
                 _ = replaced => Err(Some(Status::unavailable("a new roster is in force: connect again"))),
                 sent = send(&outgoing, watch, wanted.from, wanted.live, &reader, &frames) => sent,
-                () = shutdown.cancelled() => Err(Some(crate::ingest::Stopping.into())),
+                () = shutdown.cancelled() => Err(Some(crate::ingest::NotNow::Stopping.into())),
             };
             // An error ends the stream and is its last frame; a reader that is gone ends it too.
             if let Err(Some(status)) = sent {

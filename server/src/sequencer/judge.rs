@@ -47,7 +47,7 @@ impl Sequencer {
                     continue;
                 }
                 if let Some(receipt) = self.repeated(&id).await? {
-                    drop(reply.send(Ok(receipt)));
+                    drop(reply.send(Ok(Ok(receipt))));
                     continue;
                 }
             }
@@ -57,7 +57,7 @@ impl Sequencer {
                         self.take(&mut draft, &mut collected, &mut standing, item, today, usage).await?;
                     accepted.push(Accepted { index, repeated: false, reply, _room: room });
                 }
-                Err(refusal) => drop(reply.send(Err(refusal))),
+                Err(refusal) => drop(reply.send(Ok(Err(refusal)))),
             }
         }
         Ok((draft, collected))

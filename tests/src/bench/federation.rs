@@ -256,7 +256,7 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
     let node = Node::start(
         Settings {
             member: name,
-            rosters: SharedRosters::new(rosters, false),
+            rosters: SharedRosters::new(rosters)?,
             store_url: format!("sqlite:{}", directory.join(format!("{member}.db")).display()),
             log_key: key(member as u8 * 4 + 2),
             cosign_key: key(member as u8 * 4 + 3),
