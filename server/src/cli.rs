@@ -43,7 +43,7 @@ pub enum Verb {
     /// Join the federation of a signed roster version 1
     Join(join::Args),
     /// Run the node
-    Run,
+    Run(commands::run::Args),
     /// Ask the running node about its logs
     Status,
     /// Issue, inspect and renew certificates of the own member

@@ -18,7 +18,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
     match verb {
         Verb::Init(args) => init::run(&args, context),
         Verb::Join(args) => join::run(&args, context),
-        Verb::Run => run::run(context).await,
+        Verb::Run(args) => run::run(&args, context).await,
         Verb::Status => status::run(context).await,
         Verb::Cert(verb) => cert::run(verb, context),
         Verb::Demo(args) => demo::run(args, context).await,

@@ -20,8 +20,8 @@ use almenara_proto::{
 };
 
 use crate::{
-    clock::Clock, cosign::Cosignatures, error, identity::Account, ingest::Ingest, outgoing::Outgoing,
-    quota::LookupQuota, tls::Caller,
+    clock::Clock, compare::Compared, cosign::Cosignatures, error, identity::Account, ingest::Ingest,
+    outgoing::Outgoing, own_log::OwnLog, quota::LookupQuota, tls::Caller,
 };
 
 pub use log::LogApi;
@@ -49,6 +49,10 @@ pub struct Api {
     pub cosignatures: Cosignatures,
     /// The door out.
     pub outgoing: Outgoing,
+    /// What others hold.
+    pub compared: Compared,
+    /// How the own log stands.
+    pub own: OwnLog,
     /// Against bulk enumeration.
     pub lookups: LookupQuota,
     /// Unix seconds.

@@ -1,6 +1,6 @@
 //! Assembles a node and serves it on one port.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use almenara_proto::{
 };
 
 use crate::{
+    compare::{Compared, Comparer, Pace},
     cosign::{Cosignatures, Cosigner},
     grpc::{self, Api},
     heads::Heads,
@@ -23,8 +24,10 @@ use crate::{
     listener::{self, Limits},
     members::{self, Members},
     outgoing::Outgoing,
+    own_log::OwnLog,
     peers::Peers,
     quota::LookupQuota,
+    recover::Recoverer,
     rosters::SharedRosters,
     rot::{Mender, Rotten},
     safeguards::Safeguards,
@@ -61,6 +64,12 @@ pub struct Settings {
     pub clock: Clock,
     /// Bounds on connections.
     pub limits: Limits,
+    /// Where files of evidence go.
+    pub evidence: PathBuf,
+    /// How often the others are asked what they hold.
+    pub pace: Pace,
+    /// When the own log comes back from the others, it goes on without the statements that nobody has.
+    pub accept_loss: bool,
 }
 
 /// Why a node does not start, or stopped.
@@ -124,7 +133,8 @@ impl Node {
             store.add_log(member.as_str()).await?;
         }
         let heads = Heads::default();
-        let cosignatures = Cosignatures::default();
+        let (cosignatures, own, compared) =
+            (Cosignatures::default(), OwnLog::default(), Compared::default());
         let sequencer = Sequencer::start(
             store.for_writer(),
             heads.clone(),
@@ -136,12 +146,13 @@ impl Node {
                 tombstone_key: settings.tombstone_key,
                 statements_per_day: settings.statements_per_day,
             },
+            own.clone(),
             cosignatures.clone(),
         )
         .await?;
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
-        let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards));
+        let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards), own.clone());
         let rotten = Rotten::default();
         let outgoing = Outgoing::new(
             store.clone(),
@@ -156,6 +167,8 @@ impl Node {
             ingest: ingest.clone(),
             cosignatures,
             outgoing: outgoing.clone(),
+            compared: compared.clone(),
+            own: own.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
             clock: Arc::clone(&settings.clock),
             node: settings.member.clone(),
@@ -177,6 +190,7 @@ impl Node {
             Ok(())
         });
         let peers = Peers {
+            member: settings.member.clone(),
             ingest,
             heads: heads.clone(),
             rosters: settings.rosters.clone(),
@@ -186,16 +200,26 @@ impl Node {
                 settings.member.clone(),
                 settings.cosign_key,
                 Arc::clone(&settings.clock),
+                own.clone(),
+                compared.clone(),
             ),
             clock: settings.clock,
+            compared,
+            own,
+            evidence: settings.evidence,
+            pace: settings.pace,
         };
         let members = Members { peers: peers.clone(), own: settings.member.clone(), keys };
         parts.spawn(members.run(shutdown.clone()));
         let member = settings.member.clone();
-        let mender = Mender { peers, outgoing, store: store.clone(), rotten, member };
-        let (walk, mend) = (mender.clone().walk(shutdown.clone()), mender.mend(shutdown.clone()));
+        let comparer = Comparer { peers: peers.clone(), trees: outgoing.trees().clone() };
+        let mender = Mender { peers: peers.clone(), outgoing, store: store.clone(), rotten, member };
+        let recoverer = Recoverer { peers, mender: mender.clone(), accept_loss: settings.accept_loss };
+        let (walk, fill) = (mender.clone().walk(shutdown.clone()), mender.clone().fill(shutdown.clone()));
+        let mend = mender.mend(shutdown.clone());
+        let (compare, recover) = (comparer.run(shutdown.clone()), recoverer.run(shutdown.clone()));
         parts.spawn(async move {
-            tokio::join!(walk, mend);
+            tokio::join!(walk, mend, fill, compare, recover);
             Ok(())
         });
         tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");

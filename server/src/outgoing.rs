@@ -16,11 +16,12 @@ use almenara_proto::{
     name::MemberName,
     release::{Open, Recipient, Released},
     statement::{Category, Statement},
-    tile, wire,
+    wire,
 };
 
 use crate::{
     clock::Clock,
+    compare::Trees,
     heads::Heads,
     rosters::{SharedRosters, ThenAndNow},
     rot::Rotten,
@@ -115,6 +116,7 @@ pub struct Outgoing {
     clock: Clock,
     headers: Arc<HeaderCache>,
     rotten: Rotten,
+    trees: Trees,
 }
 
 impl Outgoing {
@@ -128,7 +130,8 @@ impl Outgoing {
         clock: Clock,
         rotten: Rotten,
     ) -> Self {
-        Self { store, heads, rosters, server, clock, headers: Arc::default(), rotten }
+        let trees = Trees::new(store.clone());
+        Self { store, heads, rosters, server, clock, headers: Arc::default(), rotten, trees }
     }
 
     /// Entries of a log from an index on, up to the size of a signed checkpoint, with the proof that they lead to it.
@@ -164,19 +167,8 @@ impl Outgoing {
             }
         }
         let to = from.saturating_add(frames.len() as u64);
-        let consistency = self.consistency(log, to, size).await?;
+        let consistency = self.trees.consistency_bytes(log, to, size).await?;
         Ok(wire::LogPage { from, entries: frames, consistency })
-    }
-
-    async fn consistency(&self, log: LogId, old: u64, new: u64) -> Result<Vec<Bytes>, StoreError> {
-        let mut tiles = self.store.tiles(log, tile::tiles_for_consistency(old, new)).await?;
-        // The log may have grown meanwhile: a tile then holds more hashes than it had at this size.
-        for (id, hashes) in &mut tiles {
-            hashes.truncate(usize::from(id.width(new)).saturating_mul(Hash::LEN));
-        }
-        let proof = tile::consistency(old, new, &tiles)
-            .map_err(|error| StoreError::Damaged { what: "tiles", why: error.to_string() })?;
-        Ok(proof.iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect())
     }
 
     fn leaving(&self, log: LogId, entry: StoredEntry, reader: &Reader) -> Leaving {
@@ -412,6 +404,12 @@ impl Outgoing {
     #[must_use]
     pub const fn heads(&self) -> &Heads {
         &self.heads
+    }
+
+    /// Roots and proofs of what is held.
+    #[must_use]
+    pub const fn trees(&self) -> &Trees {
+        &self.trees
     }
 
     /// The accepted rosters.

@@ -28,6 +28,7 @@ use almenara_proto::{
     wire,
 };
 use almenara_server::{
+    compare::Pace,
     listener::Limits,
     node::{Node, Settings},
     rosters::SharedRosters,
@@ -76,6 +77,10 @@ pub struct Setup {
     pub safeguards: Safeguards,
     /// Bounds on connections.
     pub limits: Limits,
+    /// How often nodes ask each other what they hold.
+    pub pace: Pace,
+    /// Old copies go on without the statements that nobody has.
+    pub accept_loss: bool,
 }
 
 impl Default for Setup {
@@ -87,6 +92,12 @@ impl Default for Setup {
             consumers: BTreeMap::new(),
             safeguards: Safeguards::none(),
             limits: Limits::default(),
+            pace: Pace {
+                every: Duration::from_millis(300),
+                within: Duration::from_secs(1),
+                patience: Duration::from_millis(200),
+            },
+            accept_loss: false,
         }
     }
 }
@@ -234,6 +245,9 @@ impl Cluster {
             consumers: self.setup.consumers.clone(),
             clock: self.clock(),
             limits: self.setup.limits.clone(),
+            evidence: self.dir.path().join(format!("home{member}/evidence")),
+            pace: self.setup.pace,
+            accept_loss: self.setup.accept_loss,
         })
     }
 
@@ -253,7 +267,16 @@ impl Cluster {
     /// # Errors
     /// Whatever kept it from starting.
     pub async fn restart(&mut self, member: usize) -> Result<()> {
-        let settings = self.settings(member)?;
+        self.restart_with(member, |_| ()).await
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// Whatever kept it from starting.
+    pub async fn restart_with(&mut self, member: usize, change: impl FnOnce(&mut Settings)) -> Result<()> {
+        let mut settings = self.settings(member)?;
+        change(&mut settings);
         let home = self.members.get_mut(member).context("no such member")?;
         let listener = match home.listener.take() {
             Some(listener) => listener,

@@ -58,6 +58,7 @@ impl Cluster {
                 open: !entry.statements.is_empty(),
                 statements: (0..).zip(entry.statements).map(|(leaf, bytes)| (leaf, bytes, None)).collect(),
                 leaf_hashes: None,
+                relayed: false,
             });
         }
         let mut edge = Edge::new();
@@ -71,6 +72,7 @@ impl Cluster {
             checkpoint: Bytes::copy_from_slice(checkpoint.note()),
             settled: Bytes::new(),
             hollow: None,
+            moved_at: 0,
             entries: new,
             tiles,
             keys: prefix.keys().collect(),

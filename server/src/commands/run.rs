@@ -7,6 +7,7 @@ use almenara_proto::roster::Roster;
 use tokio::net::TcpListener;
 
 use crate::{
+    compare::Pace,
     config::Config,
     context::Context,
     keys::NodeKeys,
@@ -17,14 +18,22 @@ use crate::{
     safeguards::Safeguards,
 };
 
+/// How to run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// When the store is an old copy: bring the own log back without the statements that nobody has any more
+    #[arg(long)]
+    pub accept_loss: bool,
+}
+
 /// Runs until SIGINT or SIGTERM, then lets requests end.
 ///
 /// # Errors
 /// [`CliError`]: (usage) what to mend in the configuration, (unavailable) the address or the store is taken.
-pub async fn run(context: &Context) -> Result<Outcome, CliError> {
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
     logging::start(&config.log, context.environment.no_color())?;
-    let settings = settings(&config, context)?;
+    let settings = Settings { accept_loss: args.accept_loss, ..settings(&config, context)? };
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| CliError::unavailable(format!("cannot listen on {}: {error}", config.listen)))?;
@@ -64,6 +73,9 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         consumers: config.consumers.clone(),
         clock: Arc::clone(&context.clock),
         limits: Limits::default(),
+        evidence: context.home.evidence(),
+        pace: Pace::default(),
+        accept_loss: false,
     })
 }
 

@@ -75,7 +75,8 @@ async fn status(
         cosigned_by: Vec::new(),
         cosigned_at: None,
     };
-    let answer = match client.get_checkpoint(GetCheckpointRequest { origin: member.name.to_string() }).await {
+    let request = GetCheckpointRequest { origin: member.name.to_string(), size: 0 };
+    let answer = match client.get_checkpoint(request).await {
         Ok(answer) => answer.into_inner(),
         Err(error) if error.code() == Code::NotFound => return Ok(status),
         Err(error) => return Err(error.into()),

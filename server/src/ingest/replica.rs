@@ -44,6 +44,21 @@ impl ReplicaPage {
         let entries = page.entries.into_iter().map(replica_entry).collect();
         Self { prefix, entries, checkpoint }
     }
+
+    /// Not the origin showed it: what is not whole may be had from the origin.
+    #[must_use]
+    pub fn relayed(mut self) -> Self {
+        for entry in &mut self.entries {
+            entry.new.relayed = entry.new.leaf_hashes.is_some();
+        }
+        self
+    }
+
+    /// The first batch of which neither all statements nor all leaf hashes came.
+    #[must_use]
+    pub fn hollow(&self) -> Option<u64> {
+        self.entries.iter().find(|entry| entry.hollow).map(|entry| entry.new.index)
+    }
 }
 
 fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
@@ -72,6 +87,7 @@ fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
             open,
             statements,
             leaf_hashes,
+            relayed: false,
         },
         counted,
     }

@@ -85,7 +85,7 @@ impl Sequencer {
         Ok(index)
     }
 
-    async fn withdraw(
+    pub(super) async fn withdraw(
         &self,
         collected: &mut Collected,
         standing: &mut Standing,
@@ -143,6 +143,7 @@ impl Sequencer {
             open,
             statements,
             leaf_hashes: None,
+            relayed: false,
         });
     }
 }

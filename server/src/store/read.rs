@@ -36,6 +36,8 @@ pub struct StoredHead {
     pub settled: Bytes,
     /// The first entry of which leaf hashes are missing.
     pub hollow: Option<u64>,
+    /// Unix seconds: when entries last came; 0 before the first.
+    pub moved_at: u64,
     /// All keys.
     pub keys: Vec<KeptKey>,
 }
@@ -80,7 +82,7 @@ impl Store {
     /// [`StoreError::Damaged`] when a row makes no sense.
     pub async fn heads(&self) -> Result<Vec<StoredHead>, StoreError> {
         let rows =
-            sqlx::query("SELECT log, member, size, tree, checkpoint, settled, hollow FROM logs ORDER BY log")
+            sqlx::query("SELECT log, member, size, tree, checkpoint, settled, hollow, moved_at FROM logs ORDER BY log")
                 .fetch_all(&self.readers)
                 .await?;
         let mut heads = Vec::new();
@@ -95,6 +97,7 @@ impl Store {
                 checkpoint: row.try_get::<Vec<u8>, _>(4)?.into(),
                 settled: row.try_get::<Vec<u8>, _>(5)?.into(),
                 hollow: optional(row.try_get(6)?),
+                moved_at: unsigned(row.try_get(7)?),
                 keys: self.keys(log).await?,
             });
         }
@@ -125,6 +128,45 @@ impl Store {
         .iter()
         .map(key)
         .collect()
+    }
+
+    /// Logs whose key signed two histories: the last size that both have, and the evidence.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn quarantines(&self) -> Result<Vec<(LogId, u64, Vec<u8>)>, StoreError> {
+        let rows = sqlx::query("SELECT log, agreed, evidence FROM quarantines").fetch_all(&self.readers).await?;
+        let read = |row: &AnyRow| {
+            let log = u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
+            Ok((LogId(log), unsigned(row.try_get(1)?), row.try_get(2)?))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Entries that a relay showed, not whole, and of which the origin was not asked yet: at most `limit`, in order,
+    /// behind `after`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn relayed(
+        &self,
+        after: Option<(LogId, u64)>,
+        limit: u32,
+    ) -> Result<Vec<(LogId, u64)>, StoreError> {
+        let (log, entry) = after.map_or((-1, -1), |(log, entry)| (i64::from(log.0), signed(entry)));
+        let text = "SELECT log, entry FROM relayed WHERE log > $1 OR (log = $1 AND entry > $2) \
+                    ORDER BY log, entry LIMIT $3";
+        let rows = sqlx::query(text)
+            .bind(log)
+            .bind(entry)
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        let read = |row: &AnyRow| {
+            let log = u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
+            Ok((LogId(log), unsigned(row.try_get(1)?)))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// What each publisher used of its day's quota.

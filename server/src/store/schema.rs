@@ -71,6 +71,16 @@ const STEPS: &[&[&str]] = &[&[
         public_key {blob} NOT NULL,
         since BIGINT NOT NULL,
         PRIMARY KEY (member, public_key)){clustered}",
+], &[
+    // Unix seconds of the last entries that came.
+    "ALTER TABLE logs ADD COLUMN moved_at BIGINT NOT NULL DEFAULT 0",
+    // Logs whose key signed two histories, and the last size that both have.
+    "CREATE TABLE quarantines (
+        log BIGINT NOT NULL PRIMARY KEY,
+        agreed BIGINT NOT NULL,
+        evidence {blob} NOT NULL)",
+    // Entries that were read from a relay, which may have shown less than their origin will.
+    "CREATE TABLE relayed (log BIGINT NOT NULL, entry BIGINT NOT NULL, PRIMARY KEY (log, entry)){clustered}",
 ]];
 
 /// Brings the tables to the newest step.

@@ -31,6 +31,8 @@ pub struct Append {
     pub settled: Bytes,
     /// The first entry of which leaf hashes are missing.
     pub hollow: Option<u64>,
+    /// Unix seconds: when entries last came.
+    pub moved_at: u64,
     /// The new entries, in order.
     pub entries: Vec<NewEntry>,
     /// Every tile whose content changed.
@@ -62,6 +64,8 @@ pub struct NewEntry {
     pub statements: Vec<(u32, Bytes, Option<u64>)>,
     /// All leaf hashes, when not all statements are here.
     pub leaf_hashes: Option<Vec<Hash>>,
+    /// A relay showed it, and its origin may show more.
+    pub relayed: bool,
 }
 
 /// A withdrawn indicator under the node's key.
@@ -224,12 +228,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let log = i64::from(append.log.0);
         let moved =
-            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5 WHERE log = $6 AND size = $7")
+            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5, moved_at = $6 WHERE log = $7 AND size = $8")
                 .bind(signed(append.size))
                 .bind(append.tree.clone())
                 .bind(append.checkpoint.to_vec())
                 .bind(append.settled.to_vec())
                 .bind(optional(append.hollow))
+                .bind(signed(append.moved_at))
                 .bind(log)
                 .bind(signed(append.old_size))
                 .execute(&mut **transaction)
@@ -345,6 +350,11 @@ impl Store {
             .bind(signed(entry.index))
             .execute(&mut *transaction)
             .await?;
+        sqlx::query("DELETE FROM relayed WHERE log = $1 AND entry = $2")
+            .bind(i64::from(log.0))
+            .bind(signed(entry.index))
+            .execute(&mut *transaction)
+            .await?;
         let entries = [entry];
         self.append_statements(&mut transaction, log, &entries).await?;
         transaction.commit().await?;
@@ -392,7 +402,35 @@ impl Store {
             &hidden,
             |query, (entry, hashes)| query.bind(log).bind(signed(*entry)).bind(hashes.clone()),
         )
+        .await?;
+        let relayed: Vec<u64> =
+            entries.iter().filter(|entry| entry.relayed).map(|entry| entry.index).collect();
+        insert(
+            transaction,
+            "INSERT INTO relayed (log, entry) VALUES ",
+            2,
+            " ON CONFLICT DO NOTHING",
+            &relayed,
+            |query, entry| query.bind(log).bind(signed(*entry)),
+        )
         .await
+    }
+
+    /// Keeps proof against a log, and the size up to which both of its histories are one.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn quarantine(&self, log: LogId, agreed: u64, evidence: Vec<u8>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO quarantines (log, agreed, evidence) VALUES ($1, $2, $3) ON CONFLICT (log) DO UPDATE SET \
+             agreed = excluded.agreed, evidence = excluded.evidence",
+        )
+        .bind(i64::from(log.0))
+        .bind(signed(agreed))
+        .bind(evidence)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
     }
 }
 

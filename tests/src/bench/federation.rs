@@ -28,6 +28,7 @@ use almenara_proto::{
     wire,
 };
 use almenara_server::{
+    compare::Pace,
     listener::Limits,
     node::{Node, Settings},
     rosters::SharedRosters,
@@ -208,7 +209,7 @@ impl Federation {
     /// # Errors
     /// When the node does not answer.
     pub async fn size(&self, channel: &Channel, origin: usize) -> Result<u64> {
-        let request = wire::GetCheckpointRequest { origin: self.name(origin)?.to_string() };
+        let request = wire::GetCheckpointRequest { origin: self.name(origin)?.to_string(), size: 0 };
         let answer = LogServiceClient::new(channel.clone()).get_checkpoint(request).await?.into_inner();
         let text = String::from_utf8(answer.checkpoint.to_vec())?;
         Ok(text.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0))
@@ -268,6 +269,9 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
             consumers: BTreeMap::new(),
             clock: clock::system(),
             limits: Limits::default(),
+            evidence: directory.join(format!("{member}.evidence")),
+            pace: Pace::default(),
+            accept_loss: false,
         },
         TcpListener::bind(address).await?,
     )
