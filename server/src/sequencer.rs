@@ -239,16 +239,19 @@ impl Sequencer {
     /// One group, in order: judge, write, publish the heads, answer.
     async fn commit(&mut self, group: Vec<Job>) -> Result<(), StoreError> {
         let mut publications = Vec::new();
-        let (mut pages, mut settling) = (Vec::new(), Vec::new());
+        let (mut pages, mut settling, mut dropping) = (Vec::new(), Vec::new(), Vec::new());
         for job in group {
             match job {
                 Job::Publish(item, room, reply) => publications.push((*item, room, reply)),
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
-                Job::Mend(log, entry, reply) => match self.store.mend(log, *entry).await {
-                    Ok(()) => drop(reply.send(Ok(()))),
-                    Err(error) if error.is_survivable() => drop(reply.send(Err(error.to_string()))),
-                    Err(error) => return Err(error),
-                },
+                Job::Mend(log, entry, reply) => changed(self.store.mend(log, *entry).await, reply)?,
+                Job::Add(log, entry, statements, reply) => {
+                    changed(self.store.add_statements(log, entry, &statements).await, reply)?;
+                }
+                Job::Drop(log, entry, leaves, reply) => {
+                    let dropped = self.store.drop_statements(log, entry, &leaves).await;
+                    dropping.push((dropped, reply));
+                }
                 Job::Settle(member, settled) => settling.push((member, settled)),
                 Job::AddLog(member, reply) => {
                     self.store.add_log(member.as_str()).await?;
@@ -258,6 +261,11 @@ impl Sequencer {
                 }
             }
         }
+        if !dropping.is_empty() {
+            // Once for all: only then is it true that they have disappeared.
+            self.store.write_back().await;
+        }
+        dropping.into_iter().try_for_each(|(dropped, reply)| changed(dropped, reply))?;
         let mut writes: Vec<(Draft, Append)> = Vec::new();
         let mut answered = Vec::new();
         for (page, reply) in pages {
@@ -365,6 +373,21 @@ impl Draft {
     }
 }
 
+/// Answers whoever changed what is stored of an entry. What only a restart can judge ends the sequencer.
+fn changed<T>(
+    outcome: Result<T, StoreError>,
+    reply: oneshot::Sender<Result<T, String>>,
+) -> Result<(), StoreError> {
+    let answer = match outcome {
+        Ok(done) => Ok(done),
+        Err(error) if error.is_survivable() => Err(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    // Whoever asked may have gone.
+    drop(reply.send(answer));
+    Ok(())
+}
+
 fn receipt(index: u64, inclusion: &[Hash], checkpoint: &Bytes, repeated: bool) -> wire::Receipt {
     wire::Receipt {
         index,
@@ -402,6 +425,8 @@ fn weight(job: &Job) -> usize {
     match job {
         Job::Settle(..) | Job::AddLog(..) => 0,
         Job::Mend(_, entry, _) => entry.statements.len(),
+        Job::Add(_, _, statements, _) => statements.len(),
+        Job::Drop(_, _, leaves, _) => leaves.len(),
         Job::Publish(item, ..) => item.statements.len(),
         Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
     }

@@ -3,6 +3,7 @@
 //! Only the sequencer writes ([`mod@write`]); everybody else reads what is committed ([`mod@read`]). Numbers that
 //! readers page by are log positions, given in the writing transaction.
 
+mod change;
 mod fresh;
 mod place;
 pub mod read;
@@ -147,12 +148,18 @@ impl Store {
     /// Writes SQLite's WAL back into the database and closes.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.write_back().await;
+        self.writer.close().await;
+    }
+
+    /// Writes SQLite's WAL back into the database and empties it: it holds pages as they were before something was
+    /// deleted from them.
+    pub async fn write_back(&self) {
         if self.dialect == Dialect::Sqlite
             && let Err(error) = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").await
         {
             tracing::warn!(%error, "the WAL stays as it is; the next start reads it");
         }
-        self.writer.close().await;
     }
 
     /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`, `{pairs}`

@@ -45,6 +45,12 @@ impl Fresh {
         self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Forgets rows of statements that are not here any more.
+    pub(super) fn forget(&self, gone: &[IndexRow]) {
+        let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        gone.iter().for_each(|row| drop(rows.remove(row)));
+    }
+
     /// The places of these keys.
     pub(super) fn places(&self, keys: &[u64]) -> Vec<(u64, Place)> {
         let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
