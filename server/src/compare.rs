@@ -21,9 +21,9 @@ use futures::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, transport::Channel};
 
-use almenara_client::{rpc::log_service_client::LogServiceClient, store::is_settled, tls};
+use almenara_client::{follow, rpc::log_service_client::LogServiceClient, store::is_settled, tls};
 use almenara_proto::{
-    checkpoint::{SignedCheckpoint, origin_of},
+    checkpoint::SignedCheckpoint,
     evidence::{Departure, Equivocation},
     limits::MESSAGE_BYTES,
     merkle::{Hash, verify_consistency},
@@ -249,10 +249,10 @@ impl Comparer {
     fn agrees(&self, other: &MemberName, origin: &MemberName, note: SignedCheckpoint) {
         let (signed, head) = (note.checkpoint().size, self.peers.heads.get(origin));
         let held = head.map_or(0, |head| head.signed_size);
-        if signed > held && *origin == self.peers.member {
-            self.peers.own.behind(Behind { held, signed, by: other.clone(), why: String::new() });
-        }
         let before = self.peers.compared.showed(origin, other, note);
+        if signed > held && *origin == self.peers.member {
+            self.peers.own.behind(Behind { held, signed, by: other.to_string(), why: String::new() });
+        }
         if signed < held && origin == other && before != Some(signed) {
             tracing::warn!(%origin, shows = signed, held, "the origin shows less of its log than it signed");
         }
@@ -371,8 +371,7 @@ fn contradiction(old: &SignedCheckpoint, new: &SignedCheckpoint, departure: Opti
 
 /// A note under the log key that is in force; others are none.
 fn open(origin: &MemberName, note: &[u8], roster: &Roster) -> Option<SignedCheckpoint> {
-    let segment = roster.member(origin)?.segment()?;
-    SignedCheckpoint::open(note, &origin_of(origin.as_str()), &segment.log_key.0).ok()
+    follow::open(note, roster.member(origin)?).ok()
 }
 
 /// The root at the asked size, and the proof from there.

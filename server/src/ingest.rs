@@ -6,7 +6,7 @@
 mod admit;
 mod replica;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -27,7 +27,7 @@ use crate::{
     quarantine::Quarantine,
     rosters::SharedRosters,
     safeguards::Safeguards,
-    store::{LogId, write::NewEntry},
+    store::{LogId, Place, erased::Fate, write::NewEntry},
 };
 
 use admit::admit;
@@ -158,6 +158,12 @@ pub enum Job {
     Quarantine(Box<Quarantine>, oneshot::Sender<()>),
     /// An entry of a log whose stored copy had rotted.
     Mend(LogId, Box<NewEntry>, oneshot::Sender<Result<(), String>>),
+    /// Statements of an entry that shall disappear, by leaf; gives how many were here.
+    Drop(LogId, u64, BTreeSet<u32>, oneshot::Sender<Result<usize, String>>),
+    /// Statements of an entry that were not here: leaf, bytes and index key.
+    Add(LogId, u64, Vec<(u32, Bytes, Option<u64>)>, oneshot::Sender<Result<(), String>>),
+    /// What became of erasures.
+    EndErasures(Vec<Place>, Fate, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
     Settle(MemberName, Settled),
     /// A new member has a log too.
@@ -337,6 +343,48 @@ impl Ingest {
     pub async fn mend(&self, log: LogId, entry: NewEntry) -> Result<Result<(), String>, NotNow> {
         let (reply, outcome) = oneshot::channel();
         self.jobs.send(Job::Mend(log, Box::new(entry), reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Makes the stored statements at some leaves of an entry disappear, for good and from the files; their leaf hashes
+    /// stay. Gives how many were here.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn drop_statements(
+        &self,
+        log: LogId,
+        entry: u64,
+        leaves: BTreeSet<u32>,
+    ) -> Result<Result<usize, String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Drop(log, entry, leaves, reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Notes what became of erasures.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn end_erasures(&self, places: Vec<Place>, fate: Fate) -> Result<Result<(), String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::EndErasures(places, fate, reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Stores statements of an entry that were not here, and were proven to stand at their leaves: leaf, bytes, index
+    /// key.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn add_statements(
+        &self,
+        log: LogId,
+        entry: u64,
+        statements: Vec<(u32, Bytes, Option<u64>)>,
+    ) -> Result<Result<(), String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Add(log, entry, statements, reply)).await.map_err(|_| NotNow::Stopping)?;
         outcome.await.map_err(|_| NotNow::Stopping)
     }
 }

@@ -17,6 +17,7 @@ pub mod sequencer;
 pub mod heads;
 pub mod cosign;
 pub mod compare;
+pub mod erase;
 pub mod own_log;
 pub mod quarantine;
 pub mod recover;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use almenara_client::rosters::authorities;
 use almenara_proto::{keys::PublicKey, name::MemberName, roster::Roster};
 
-use crate::{node::NodeError, peers::Peers};
+use crate::{compare::Trees, node::NodeError, peers::Peers};
 
 /// What keeps in step.
 pub struct Members {
@@ -18,6 +18,8 @@ pub struct Members {
     pub own: MemberName,
     /// The log key and the cosign key that it holds.
     pub keys: [PublicKey; 2],
+    /// Roots of what is held.
+    pub trees: Trees,
 }
 
 impl Members {
@@ -25,7 +27,8 @@ impl Members {
     ///
     /// # Errors
     /// [`NodeError::NotOnRoster`] when the roster names other keys for this member than the node holds: what it signed
-    /// from then on would be a cut-off tail. [`NodeError::Part`] when a task that follows a log has failed.
+    /// from then on would be a cut-off tail. [`NodeError::Part`] when a task that follows a log has failed. [`NodeError::Astray`] when
+    /// the roster has decided for another history of a log than is held.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
         let mut version = self.peers.rosters.subscribe();
         let mut following: BTreeMap<MemberName, CancellationToken> = BTreeMap::new();
@@ -35,6 +38,13 @@ impl Members {
             let accepted = self.peers.rosters.current();
             let roster = &accepted.roster;
             check_keys(roster, &self.own, self.keys)?;
+            for head in self.peers.heads.all() {
+                if let Some(member) = roster.member(head.prefix.member())
+                    && self.trees.is_astray(head.log, head.prefix.size(), member).await?
+                {
+                    return Err(NodeError::Astray(member.name.clone()));
+                }
+            }
             if !roster.contains(&self.own) {
                 tracing::error!(
                     version = roster.version,

@@ -16,15 +16,16 @@ use almenara_proto::{
 };
 
 use crate::{
-    compare::{Compared, Comparer, Pace},
+    compare::{Compared, Comparer, Pace, Trees},
     cosign::{Cosignatures, Cosigner},
+    erase::Eraser,
     grpc::{self, Api},
     heads::Heads,
     ingest::Ingest,
     listener::{self, Limits},
     members::{self, Members},
     outgoing::Outgoing,
-    own_log::OwnLog,
+    own_log::{Behind, OwnLog},
     peers::Peers,
     quota::LookupQuota,
     recover::Recoverer,
@@ -64,6 +65,8 @@ pub struct Settings {
     pub clock: Clock,
     /// Bounds on connections.
     pub limits: Limits,
+    /// Seconds between an erasing withdrawal and the deletion of what it names.
+    pub erase_after: u64,
     /// Where files of evidence go.
     pub evidence: PathBuf,
     /// How often the others are asked what they hold.
@@ -100,6 +103,9 @@ pub enum NodeError {
         /// What does not fit.
         why: &'static str,
     },
+    /// What is held of a log is not the history that a new roster names.
+    #[error("the roster names another history of {0} than is held here: start again, and it is fetched anew")]
+    Astray(MemberName),
     /// A defect of ours.
     #[error("a part of the node ended: {0}")]
     Part(String),
@@ -109,6 +115,7 @@ pub enum NodeError {
 pub struct Node {
     address: SocketAddr,
     heads: Heads,
+    own: OwnLog,
     rosters: SharedRosters,
     shutdown: CancellationToken,
     parts: JoinSet<Result<(), NodeError>>,
@@ -132,6 +139,14 @@ impl Node {
         for member in roster.members.keys() {
             store.add_log(member.as_str()).await?;
         }
+        let trees = Trees::new(store.clone());
+        for head in store.heads().await? {
+            let Some(member) = head.member.parse().ok().and_then(|name| roster.member(&name)) else { continue };
+            if trees.is_astray(head.log, head.size, member).await? {
+                tracing::error!(origin = %member.name, "what is held of it is not the history that the roster names: it is fetched anew");
+                store.forget(head.log, member.name == settings.member).await?;
+            }
+        }
         let heads = Heads::default();
         let (cosignatures, own, compared) =
             (Cosignatures::default(), OwnLog::default(), Compared::default());
@@ -145,11 +160,17 @@ impl Node {
                 log_key: settings.log_key,
                 tombstone_key: settings.tombstone_key,
                 statements_per_day: settings.statements_per_day,
+                erase_after: settings.erase_after,
             },
             own.clone(),
             cosignatures.clone(),
         )
         .await?;
+        let from_size = roster.member(&settings.member).and_then(|member| Some(member.segment()?.from_size));
+        let held = heads.get(&settings.member).map_or(0, |head| head.prefix.size());
+        if let Some(signed) = from_size.filter(|from| *from > held) {
+            own.behind(Behind { held, signed, by: "the roster".to_owned(), why: String::new() });
+        }
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
         let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards), own.clone());
@@ -205,25 +226,33 @@ impl Node {
             ),
             clock: settings.clock,
             compared,
-            own,
+            own: own.clone(),
             evidence: settings.evidence,
             pace: settings.pace,
         };
-        let members = Members { peers: peers.clone(), own: settings.member.clone(), keys };
+        let members = Members { peers: peers.clone(), own: settings.member.clone(), keys, trees };
         parts.spawn(members.run(shutdown.clone()));
         let member = settings.member.clone();
         let comparer = Comparer { peers: peers.clone(), trees: outgoing.trees().clone() };
         let mender = Mender { peers: peers.clone(), outgoing, store: store.clone(), rotten, member };
+        let eraser = Eraser {
+            store: store.clone(),
+            ingest: peers.ingest.clone(),
+            heads: heads.clone(),
+            compared: peers.compared.clone(),
+            clock: Arc::clone(&peers.clock),
+        };
         let recoverer = Recoverer { peers, mender: mender.clone(), accept_loss: settings.accept_loss };
         let (walk, fill) = (mender.clone().walk(shutdown.clone()), mender.clone().fill(shutdown.clone()));
         let mend = mender.mend(shutdown.clone());
         let (compare, recover) = (comparer.run(shutdown.clone()), recoverer.run(shutdown.clone()));
+        let erase = eraser.run(shutdown.clone());
         parts.spawn(async move {
-            tokio::join!(walk, mend, fill, compare, recover);
+            tokio::join!(walk, mend, fill, compare, recover, erase);
             Ok(())
         });
         tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");
-        Ok(Self { address, heads, rosters: settings.rosters, shutdown, parts, store })
+        Ok(Self { address, heads, own, rosters: settings.rosters, shutdown, parts, store })
     }
 
     /// Where it listens.
@@ -236,6 +265,12 @@ impl Node {
     #[must_use]
     pub const fn heads(&self) -> &Heads {
         &self.heads
+    }
+
+    /// How its own log stands.
+    #[must_use]
+    pub const fn own_log(&self) -> &OwnLog {
+        &self.own
     }
 
     /// The accepted rosters.

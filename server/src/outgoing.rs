@@ -201,8 +201,10 @@ impl Outgoing {
         reader: &Reader,
     ) -> Result<wire::Disclosure, StoreError> {
         let count = header.count;
+        let erased = self.store.erased().of_entry(log, entry.index);
+        let with_erased = |shown: wire::Disclosure| wire::Disclosure { erased: ranges(&erased), ..shown };
         if !wanted {
-            return Ok(Disclosure::nothing().into_wire(count));
+            return Ok(with_erased(Disclosure::nothing().into_wire(count)));
         }
         let Some(leaves) = self.leaves(log, entry, header, &held).await? else {
             // Whoever sent this entry kept back what proves a part of it, or it rotted here: others may have it.
@@ -211,6 +213,7 @@ impl Outgoing {
         };
         if let Some(open) = Open::stored(entry.open)
             && reader.filter.is_all()
+            && erased.is_empty()
         {
             let all = Released::open(held, &open).into_inner().into_iter().map(|(_, bytes)| bytes).collect();
             return Ok(Disclosure::whole(all).into_wire(count));
@@ -218,6 +221,7 @@ impl Outgoing {
         let rosters = self.then_and_now(header, reader);
         let clear: Vec<(u32, Bytes)> = held
             .iter()
+            .filter(|(leaf, _)| !erased.contains_key(leaf))
             .filter_map(|(leaf, bytes)| {
                 let statement = Statement::parse(bytes).ok()?;
                 let passed = Released::pass(
@@ -231,7 +235,7 @@ impl Outgoing {
                 reader.filter.wants(&statement).then(|| passed.into_inner())
             })
             .collect();
-        Ok(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count))
+        Ok(with_erased(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count)))
     }
 
     fn then_and_now(&self, header: &BatchHeader, reader: &Reader) -> ThenAndNow {
@@ -327,7 +331,7 @@ impl Outgoing {
         let mut seen: Vec<Vec<Seen>> = indicators.iter().map(|_| Vec::new()).collect();
         let mut rosters: BTreeMap<u64, ThenAndNow> = BTreeMap::new();
         for (key, place) in found {
-            if self.rotten.holds(place.log(), place.entry()) {
+            if self.rotten.holds(place.log(), place.entry()) || self.store.erased().by(place).is_some() {
                 continue;
             }
             let (Some(bytes), Some((header, counts))) =
@@ -466,6 +470,18 @@ fn disclose(clear: Vec<(u32, Bytes)>, leaves: &[Hash], leaf_hashes: bool) -> Dis
         Rest::Proof(merkle::multi_prove(leaves, &shown).unwrap_or_default())
     };
     Disclosure { clear, rest, not_here: Vec::new() }
+}
+
+/// Neighbours that one withdrawal erased, together.
+fn ranges(erased: &BTreeMap<u32, u64>) -> Vec<wire::ErasedLeaves> {
+    let mut ranges: Vec<wire::ErasedLeaves> = Vec::new();
+    for (&leaf, &by) in erased {
+        match ranges.last_mut() {
+            Some(last) if last.end == leaf && last.by == by => last.end = leaf.saturating_add(1),
+            _ => ranges.push(wire::ErasedLeaves { start: leaf, end: leaf.saturating_add(1), by }),
+        }
+    }
+    ranges
 }
 
 fn disclosure_bytes(disclosure: &wire::Disclosure) -> usize {

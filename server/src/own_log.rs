@@ -5,8 +5,6 @@ use std::{fmt, sync::Arc};
 
 use tokio::sync::watch;
 
-use almenara_proto::name::MemberName;
-
 /// How the own log stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -27,8 +25,8 @@ pub struct Behind {
     pub held: u64,
     /// Entries that our key signed for.
     pub signed: u64,
-    /// Who holds such a note.
-    pub by: MemberName,
+    /// Who says so: a member that holds such a note, or the roster.
+    pub by: String,
     /// Why they could not be brought back yet; empty before the first try.
     pub why: String,
 }
@@ -41,8 +39,8 @@ impl fmt::Display for Standing {
             Self::Behind(Behind { held, signed, by, why }) => {
                 write!(
                     f,
-                    "the store is an old copy: it holds {held} entries, {by} holds a checkpoint of {signed} under this \
-                     log's key; nothing is signed until they are back from the others"
+                    "the store is an old copy: it holds {held} entries, and this log has {signed}, says {by}; nothing is \
+                     signed until they are back from the others"
                 )?;
                 if why.is_empty() { Ok(()) } else { write!(f, " ({why})") }
             }
@@ -152,7 +150,7 @@ mod tests {
     use super::*;
 
     fn behind(signed: u64) -> Behind {
-        Behind { held: 2, signed, by: "ngo.nl.example".parse().expect("a name"), why: String::new() }
+        Behind { held: 2, signed, by: "ngo.nl.example".to_owned(), why: String::new() }
     }
 
     #[test]
@@ -166,7 +164,7 @@ mod tests {
         own.not_brought_back("nobody answers");
         assert!(own.standing().to_string().contains("nobody answers"));
         own.behind(behind(4));
-        assert_eq!(own.standing().to_string().matches("of 5").count(), 1, "the largest counts");
+        assert_eq!(own.standing().to_string().matches("has 5").count(), 1, "the largest counts");
         own.brought_back(5);
         assert!(own.is_sound());
         own.behind(behind(9));

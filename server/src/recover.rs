@@ -4,7 +4,7 @@
 //! its operator's back. Then it is read again, into the store. No position is ever used twice: what is signed on the way
 //! is the beginning of what was signed already.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{collections::BTreeSet, fmt};
 
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +23,6 @@ use crate::{
     store::StoreError,
 };
 
-/// Between two tries: who has the rest may come back at any time.
-const PAUSE: Duration = Duration::from_secs(10);
 /// Lost statements that are told by their places; of more, how many there are.
 const TOLD: usize = 16;
 
@@ -101,14 +99,16 @@ impl Recoverer {
 
     async fn watch(&self) {
         let mut standing = self.peers.own.subscribe();
+        let mut rounds = self.peers.compared.rounds();
         while standing.wait_for(|standing| matches!(standing, Standing::Behind(_))).await.is_ok() {
+            // Not before all were asked: who has the rest may be the last of them.
+            if rounds.changed().await.is_err() {
+                return;
+            }
             match self.bring_back().await {
                 Ok(size) => self.peers.own.brought_back(size),
                 Err(NotBack::Stopping(_)) => return,
                 Err(error) => self.peers.own.not_brought_back(&error.to_string()),
-            }
-            if !self.peers.own.is_sound() {
-                tokio::time::sleep(PAUSE).await;
             }
         }
     }

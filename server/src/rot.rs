@@ -315,6 +315,9 @@ impl Mender {
                 }
             }
         }
+        // Whoever still shows what was erased has not heard of it.
+        let erased = self.store.erased().of_entry(log, index);
+        statements.retain(|leaf, _| !erased.contains_key(leaf));
         let missing = hashes.len().saturating_sub(statements.len());
         if missing > 0 && *origin == self.member {
             tracing::error!(

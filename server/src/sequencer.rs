@@ -67,6 +67,8 @@ pub struct Own {
     pub tombstone_key: [u8; 32],
     /// Statements that one publisher may publish on one day.
     pub statements_per_day: u64,
+    /// Seconds between an erasing withdrawal and the deletion.
+    pub erase_after: u64,
 }
 
 /// One log as the writer knows it.
@@ -263,7 +265,7 @@ impl Sequencer {
     /// One group, in order: judge, write, publish the heads, answer.
     async fn commit(&mut self, group: Vec<Job>) -> Result<(), StoreError> {
         let mut publications = Vec::new();
-        let (mut pages, mut settling) = (Vec::new(), Vec::new());
+        let (mut pages, mut settling, mut dropping) = (Vec::new(), Vec::new(), Vec::new());
         let sound = self.standing.is_sound();
         for job in group {
             match job {
@@ -279,11 +281,20 @@ impl Sequencer {
                     let _ = reply.send(());
                 }
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
-                Job::Mend(log, entry, reply) => match self.store.mend(log, *entry).await {
-                    Ok(()) => drop(reply.send(Ok(()))),
-                    Err(error) if error.is_survivable() => drop(reply.send(Err(error.to_string()))),
-                    Err(error) => return Err(error),
-                },
+                Job::Mend(log, entry, reply) => changed(self.store.mend(log, *entry).await, reply)?,
+                Job::Add(log, entry, mut statements, reply) => {
+                    // Whoever still shows what was erased has not heard of it.
+                    let erased = self.store.erased().of_entry(log, entry);
+                    statements.retain(|(leaf, ..)| !erased.contains_key(leaf));
+                    changed(self.store.add_statements(log, entry, &statements).await, reply)?;
+                }
+                Job::Drop(log, entry, leaves, reply) => {
+                    let dropped = self.store.drop_statements(log, entry, &leaves).await;
+                    dropping.push((dropped, reply));
+                }
+                Job::EndErasures(places, fate, reply) => {
+                    changed(self.store.end_erasures(&places, fate).await, reply)?;
+                }
                 Job::Settle(member, settled) => settling.push((member, settled)),
                 Job::AddLog(member, reply) => {
                     self.store.add_log(member.as_str()).await?;
@@ -293,6 +304,11 @@ impl Sequencer {
                 }
             }
         }
+        if !dropping.is_empty() {
+            // Once for all: only then is it true that they have disappeared.
+            self.store.write_back().await;
+        }
+        dropping.into_iter().try_for_each(|(dropped, reply)| changed(dropped, reply))?;
         let mut writes: Vec<(Draft, Append)> = Vec::new();
         let mut answered = Vec::new();
         for (page, reply) in pages {
@@ -437,6 +453,21 @@ impl Draft {
     }
 }
 
+/// Answers whoever changed what is stored of an entry. What only a restart can judge ends the sequencer.
+fn changed<T>(
+    outcome: Result<T, StoreError>,
+    reply: oneshot::Sender<Result<T, String>>,
+) -> Result<(), StoreError> {
+    let answer = match outcome {
+        Ok(done) => Ok(done),
+        Err(error) if error.is_survivable() => Err(error.to_string()),
+        Err(error) => return Err(error),
+    };
+    // Whoever asked may have gone.
+    drop(reply.send(answer));
+    Ok(())
+}
+
 fn receipt(index: u64, inclusion: &[Hash], checkpoint: &Bytes, repeated: bool) -> wire::Receipt {
     wire::Receipt {
         index,
@@ -474,6 +505,9 @@ fn weight(job: &Job) -> usize {
     match job {
         Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) => 0,
         Job::Mend(_, entry, _) => entry.statements.len(),
+        Job::Add(_, _, statements, _) => statements.len(),
+        Job::Drop(_, _, leaves, _) => leaves.len(),
+        Job::EndErasures(places, ..) => places.len(),
         Job::Publish(item, ..) => item.statements.len(),
         Job::Replicate(page, _) | Job::Recover(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
     }

@@ -3,6 +3,9 @@
 //! Only the sequencer writes ([`mod@write`]); everybody else reads what is committed ([`mod@read`]). Numbers that
 //! readers page by are log positions, given in the writing transaction.
 
+mod change;
+pub mod erased;
+mod forget;
 mod fresh;
 mod place;
 pub mod read;
@@ -107,6 +110,8 @@ pub struct Store {
     dialect: Dialect,
     /// Index rows that are not in the table yet.
     fresh: fresh::Fresh,
+    /// What must not leave any more.
+    erased: erased::Erased,
     /// Held for as long as the store is open.
     _lock: Option<Arc<File>>,
 }
@@ -132,8 +137,9 @@ impl Store {
         let writer = pool(&write_url, dialect, 1, WRITER_CACHE_KIB).await?;
         schema::migrate(&writer, dialect).await?;
         let readers = pool(&read_url, dialect, READERS, READER_CACHE_KIB).await?;
-        let store = Self { readers, writer, dialect, fresh: fresh::Fresh::default(), _lock: lock };
+        let store = Self { readers, writer, dialect, fresh: fresh::Fresh::default(), erased: erased::Erased::default(), _lock: lock };
         store.recall_fresh().await?;
+        store.recall_erased().await?;
         Ok(store)
     }
 
@@ -147,12 +153,18 @@ impl Store {
     /// Writes SQLite's WAL back into the database and closes.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.write_back().await;
+        self.writer.close().await;
+    }
+
+    /// Writes SQLite's WAL back into the database and empties it: it holds pages as they were before something was
+    /// deleted from them.
+    pub async fn write_back(&self) {
         if self.dialect == Dialect::Sqlite
             && let Err(error) = self.writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").await
         {
             tracing::warn!(%error, "the WAL stays as it is; the next start reads it");
         }
-        self.writer.close().await;
     }
 
     /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`, `{pairs}`

@@ -1,13 +1,16 @@
 //! Origins that are gone, or show less than they signed: the others supply (HOSTILE lines 59, 60).
 
+use std::{sync::atomic::Ordering, time::Duration};
+
 use anyhow::{Context as _, Result, bail};
-use std::time::Duration;
 
 use almenara_certs::Role;
-use almenara_proto::release::Tlp;
+use almenara_client::rpc::log_service_client::LogServiceClient;
+use almenara_proto::{release::Tlp, wire::GetCheckpointRequest};
+use almenara_server::compare::STALE_AFTER;
 use almenara_tests::{
     backup::blind,
-    cluster::Cluster,
+    cluster::{Cluster, NOW},
     desk::{report, restricted},
 };
 
@@ -128,4 +131,39 @@ async fn an_origin_that_hides_its_newest_withdrawal_is_noticed_and_others_supply
     assert!(!reader.lookup(&["wrong.example"]).await?[0].listed, "the withdrawal came");
     assert!(cluster.evidence(2)?.is_empty(), "to lag is no crime");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_origin_falls_silent_is_shown_as_stale_with_its_age() -> Result<()> {
+    let mut cluster = Cluster::start(&FOUR).await?;
+    cluster.grant(0, "cyber-desk", 100).await?.say(vec![report(0, "early.example")?], 1).await??;
+    cluster.wait_for(1, 0, 2).await?;
+    let ask = async |cluster: &Cluster| -> Result<(u64, u64)> {
+        let channel = cluster.connect(1, &cluster.identity(1, Role::Operator, "ops")?).await?;
+        let request = GetCheckpointRequest { origin: cluster.name(0)?.to_owned(), size: 0 };
+        let answer = LogServiceClient::new(channel).get_checkpoint(request).await?.into_inner();
+        Ok((answer.heard_at, answer.moved_at))
+    };
+    let (_, moved) = ask(&cluster).await?;
+    assert_eq!(moved, NOW, "entries came just now");
+    cluster.stop(0).await?;
+    cluster.time.fetch_add(2 * STALE_AFTER, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let (heard, moved) = ask(&cluster).await?;
+    let now = cluster.time.load(Ordering::Relaxed);
+    assert!(now - heard.max(moved) >= STALE_AFTER, "heard {heard}, moved {moved}");
+    // A restart does not make it young.
+    cluster.stop(1).await?;
+    cluster.restart(1).await?;
+    assert_eq!(ask(&cluster).await?, (0, NOW));
+    cluster.restart(0).await?;
+    for _ in 0..100 {
+        let (heard, moved) = ask(&cluster).await?;
+        if heard == now {
+            assert_eq!(moved, NOW, "it is quiet, and no longer stale");
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("it is back, and nobody hears it")
 }

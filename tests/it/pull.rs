@@ -27,7 +27,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
 /// A platform's home folder: a consumer of the second member, who asks the nodes in this order.
-fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
+pub(crate) fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
     let folder = cluster.dir.path().join("platform");
     std::fs::create_dir_all(folder.join("tls"))?;
     std::fs::create_dir_all(folder.join("rosters"))?;
@@ -47,9 +47,9 @@ fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-struct Platform {
-    folder: PathBuf,
-    clock: almenara_client::clock::Clock,
+pub(crate) struct Platform {
+    pub(crate) folder: PathBuf,
+    pub(crate) clock: almenara_client::clock::Clock,
 }
 
 impl Platform {
@@ -72,7 +72,7 @@ impl Platform {
     }
 
     /// Statements held, newly listed, no longer listed.
-    async fn pulled(&self) -> Result<[u64; 3], CliError> {
+    pub(crate) async fn pulled(&self) -> Result<[u64; 3], CliError> {
         let (answer, _) = self.pull().await?;
         let logs = answer["logs"].as_array().cloned().unwrap_or_default();
         let statements = logs.iter().filter_map(|log| log["statements"].as_u64()).sum();
@@ -90,13 +90,13 @@ impl Platform {
         Ok((lookup::run(line.args, &context).await?, captured.out()))
     }
 
-    async fn show(&self, what: &[&str]) -> Result<(Outcome, String), CliError> {
+    pub(crate) async fn show(&self, what: &[&str]) -> Result<(Outcome, String), CliError> {
         let (context, captured) = self.context(false);
         let what = what.iter().map(|word| (*word).to_owned()).collect();
         Ok((show::run(show::Args { what }, &context).await?, captured.out()))
     }
 
-    async fn status(&self) -> Result<(Outcome, String), CliError> {
+    pub(crate) async fn status(&self) -> Result<(Outcome, String), CliError> {
         let (context, captured) = self.context(false);
         Ok((status::run(status::Args {}, &context).await?, captured.out()))
     }

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use bytes::Bytes;
+use anyhow::{Context as _, Result, bail};
 use tonic::Code;
 
 use almenara_certs::Role;
@@ -14,13 +13,12 @@ use almenara_proto::{
     keys::PublicKey,
     merkle::Hash,
     roster::{Roster, Segment},
-    wire::{self, Counted},
+    wire,
 };
 use almenara_tests::{
     backup::blind,
     cluster::{Cluster, key},
     desk::report,
-    reader::counted,
 };
 
 use crate::THREE;

@@ -223,3 +223,28 @@ async fn a_filter_narrows_and_never_widens() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_repeats_it_more_loosely_loosens_nothing_of_the_first() -> Result<()> {
+    let cluster = Cluster::start(&THREE).await?;
+    let police = cluster.grant(0, "cyber-desk", 100).await?;
+    let ngo = cluster.grant(1, "helpline", 101).await?;
+    let narrow = restricted(0, "both.example", Tlp::Amber, &["ngo.nl.example"], &[])?;
+    let narrow = in_report(narrow, |report| report.description = "<how the police knows>".into());
+    police.say(vec![narrow], 1).await??;
+    cluster.caught_up(1, 0).await?;
+    ngo.say(vec![report(1, "both.example")?], 1).await??;
+    cluster.caught_up(2, 0).await?;
+    cluster.caught_up(2, 1).await?;
+    for node in 0..3 {
+        let reader = cluster.reader(node, 2, Role::Consumer, "app").await?;
+        let verdict = reader.lookup(&["both.example"]).await?.remove(0);
+        let addresses: Vec<&str> = verdict.considered.iter().map(|piece| piece.address.as_str()).collect();
+        assert_eq!(addresses, ["ngo.nl.example:1.0"], "node {node}");
+        let reader = cluster.reader(node, 2, Role::Node, "node-1").await?;
+        for frame in reader.frames(Reader::request(cluster.name(0)?, 0, false)).await? {
+            assert!(!holds(&frame, "<how the police knows>"), "node {node}");
+        }
+    }
+    Ok(())
+}

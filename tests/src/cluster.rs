@@ -29,6 +29,7 @@ use almenara_proto::{
 };
 use almenara_server::{
     compare::Pace,
+    erase::DELAY_HOURS,
     listener::Limits,
     node::{Node, Settings},
     rosters::SharedRosters,
@@ -245,6 +246,7 @@ impl Cluster {
             consumers: self.setup.consumers.clone(),
             clock: self.clock(),
             limits: self.setup.limits.clone(),
+            erase_after: DELAY_HOURS * 3_600,
             evidence: self.dir.path().join(format!("home{member}/evidence")),
             pace: self.setup.pace,
             accept_loss: self.setup.accept_loss,

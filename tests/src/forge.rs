@@ -77,6 +77,7 @@ impl Cluster {
             tiles,
             keys: prefix.keys().collect(),
             withdrawn: Vec::new(),
+            erased: Vec::new(),
             tombstones: Vec::new(),
             revocations: Vec::new(),
         };

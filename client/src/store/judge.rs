@@ -196,6 +196,9 @@ impl Group {
             .into_iter()
             .filter_map(|(replica, fact)| {
                 let view = views.get(replica).filter(|view| fact.entry < view.size)?;
+                if view.is_erased(fact.entry, fact.leaf) {
+                    return None;
+                }
                 Some(Piece {
                     address: Address { member: view.member.clone(), entry: fact.entry, leaf: fact.leaf },
                     publisher: view.publisher(fact.author)?,

@@ -418,6 +418,7 @@ proptest! {
             proof: vec![1; proof].into(),
             leaf_hashes: vec![1; hashes].into(),
             not_here: Vec::new(),
+            erased: Vec::new(),
         };
         let holds = verify(&batch, wire.clone()).is_ok();
         // Made-up hashes hold nowhere: only what shows nothing, or nothing but hashes, is left.

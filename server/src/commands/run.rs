@@ -73,6 +73,7 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         consumers: config.consumers.clone(),
         clock: Arc::clone(&context.clock),
         limits: Limits::default(),
+        erase_after: config.erase_after,
         evidence: context.home.evidence(),
         pace: Pace::default(),
         accept_loss: false,
@@ -90,7 +91,7 @@ fn safeguards(config: &Config, roster: &Roster) -> Result<Safeguards, CliError> 
 /// Whose fault a node's end is.
 fn failed(error: NodeError) -> CliError {
     match error {
-        NodeError::Store(_) | NodeError::Listen(_) => CliError::unavailable(error),
+        NodeError::Store(_) | NodeError::Listen(_) | NodeError::Astray(_) => CliError::unavailable(error),
         NodeError::Identity(_) | NodeError::Authorities(_) | NodeError::NotOnRoster { .. } => {
             CliError::usage(error)
         }

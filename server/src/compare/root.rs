@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use almenara_proto::{
     merkle::Hash,
+    roster::Member,
     tile::{self, Edge, TileError},
 };
 
@@ -18,6 +19,19 @@ impl Trees {
     #[must_use]
     pub const fn new(store: Store) -> Self {
         Self(store)
+    }
+
+    /// Whether the log's `size` entries that are held are not those that the roster's segments go on from.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn is_astray(&self, log: LogId, size: u64, member: &Member) -> Result<bool, StoreError> {
+        for segment in member.segments.iter().filter(|segment| (1..=size).contains(&segment.from_size)) {
+            if self.root(log, segment.from_size).await? != segment.root {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The root over a log's first `size` entries, all of which are here.

@@ -1,5 +1,5 @@
 use almenara_proto::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, origin_of},
     keys::SigningKey,
     merkle::{self, leaf_hash},
 };
@@ -51,7 +51,7 @@ fn what_a_relay_could_have_forged_accuses_nobody() {
     let (good, forked) = (answer(&honest), answer(&leaves(Some(1))));
     let none = wire::GetCheckpointResponse::default();
     let mut forged = vec![none, forked.clone()];
-    forged.push(wire::GetCheckpointResponse { root: forked.root.clone(), ..good.clone() });
+    forged.push(wire::GetCheckpointResponse { root: forked.root, ..good.clone() });
     forged.push(wire::GetCheckpointResponse { root: Bytes::from_static(&[7; 32]), ..good.clone() });
     forged.push(wire::GetCheckpointResponse { root: Bytes::from_static(&[7; 31]), ..good.clone() });
     forged.push(wire::GetCheckpointResponse { consistency: Vec::new(), ..good.clone() });

@@ -59,6 +59,7 @@ impl Sequencer {
             tiles,
             keys,
             withdrawn: collected.withdrawn,
+            erased: collected.erased,
             tombstones: collected.tombstones.into_values().collect(),
             revocations: collected.revocations,
         })
@@ -104,7 +105,11 @@ impl Sequencer {
                 // A leaf beyond any batch is none, and ends nothing: it must not stop what comes after it.
                 let places = signed.content.targets.iter();
                 let places = places.filter_map(|(target, leaf)| Place::new(draft.log, *target, *leaf).ok());
-                collected.withdrawn.extend(places.map(|place| (place, entry.new.index)));
+                let places: Vec<Place> = places.collect();
+                if signed.content.erase {
+                    collected.erased.extend(self.erasures(&places, entry.new.index));
+                }
+                collected.withdrawn.extend(places.into_iter().map(|place| (place, entry.new.index)));
             }
             collected.entries.push(entry.new);
         }
@@ -131,8 +136,7 @@ impl Sequencer {
                 collected.learn(&self.own.member, counted);
             }
             if let Some(LogEntry::Withdrawal(signed)) = &entry.counted {
-                let targets = &signed.content.targets;
-                self.withdraw(&mut collected, &mut standing, entry.new.index, signed.id(), targets).await?;
+                self.withdraw(&mut collected, &mut standing, entry.new.index, signed).await?;
             }
             collected.entries.push(entry.new);
         }

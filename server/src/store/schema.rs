@@ -79,6 +79,8 @@ const STEPS: &[&[&str]] = &[&[
         log BIGINT NOT NULL PRIMARY KEY,
         agreed BIGINT NOT NULL,
         evidence {blob} NOT NULL)",
+    // What erasing withdrawals named, and when it is deleted (Unix seconds; -1: it is).
+    "CREATE TABLE erasures (place BIGINT NOT NULL PRIMARY KEY, by_entry BIGINT NOT NULL, due BIGINT NOT NULL)",
     // Entries that were read from a relay, which may have shown less than their origin will.
     "CREATE TABLE relayed (log BIGINT NOT NULL, entry BIGINT NOT NULL, PRIMARY KEY (log, entry)){clustered}",
 ]];

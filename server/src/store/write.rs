@@ -5,7 +5,7 @@ use sqlx::{Any, AssertSqlSafe, Row as _, Transaction, any::AnyArguments, query::
 
 use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
 
-use super::{LogId, Place, Store, StoreError, fresh::IndexRow, json_pairs};
+use super::{LogId, Place, Store, StoreError, erased::Erasure, fresh::IndexRow, json_pairs};
 
 /// Statements in one row of `payloads`. See the schema.
 pub const CHUNK: u32 = 16;
@@ -41,6 +41,8 @@ pub struct Append {
     pub keys: Vec<KeptKey>,
     /// Places that ended, and the withdrawal's index.
     pub withdrawn: Vec<(Place, u64)>,
+    /// Statements that erasing withdrawals named.
+    pub erased: Vec<Erasure>,
     /// Of this member's own withdrawals, each tag once.
     pub tombstones: Vec<Tombstone>,
     /// Of keys of other members than the log's, each key once.
@@ -167,6 +169,7 @@ impl Store {
         )
         .await?;
         transaction.commit().await?;
+        appends.iter().for_each(|append| self.erased.keep(&append.erased));
         match due {
             Some(_) => self.fresh.written(),
             None => self.fresh.keep(rows),
@@ -299,6 +302,7 @@ impl Store {
             |query, (place, by)| query.bind(place.number()).bind(signed(*by)),
         )
         .await?;
+        self.add_erasures(transaction, &append.erased).await?;
         insert(
             transaction,
             "INSERT INTO tombstones (tag, entry, withdrawal) VALUES ",
@@ -326,44 +330,7 @@ impl Store {
         .await
     }
 
-    /// Replaces what is stored of an entry by a sound copy: its bytes, its statements, its leaf hashes.
-    ///
-    /// # Errors
-    /// As [`Self::commit`].
-    pub async fn mend(&self, log: LogId, entry: NewEntry) -> Result<(), StoreError> {
-        let first = Place::new(log, entry.index, 0)?;
-        let mut transaction = self.writer.begin().await?;
-        sqlx::query("UPDATE entries SET bytes = $1, open = $2 WHERE log = $3 AND entry = $4")
-            .bind(entry.bytes.to_vec())
-            .bind(i64::from(entry.open))
-            .bind(i64::from(log.0))
-            .bind(signed(entry.index))
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM payloads WHERE place >= $1 AND place <= $2")
-            .bind(first.number())
-            .bind(first.number() | 0xfff)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM leaf_hashes WHERE log = $1 AND entry = $2")
-            .bind(i64::from(log.0))
-            .bind(signed(entry.index))
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM relayed WHERE log = $1 AND entry = $2")
-            .bind(i64::from(log.0))
-            .bind(signed(entry.index))
-            .execute(&mut *transaction)
-            .await?;
-        let entries = [entry];
-        self.append_statements(&mut transaction, log, &entries).await?;
-        transaction.commit().await?;
-        // A start that met the rot may have indexed something else.
-        self.fresh.keep(index_rows(log, &entries)?);
-        Ok(())
-    }
-
-    async fn append_statements(
+    pub(super) async fn append_statements(
         &self,
         transaction: &mut Transaction<'_, Any>,
         log: LogId,
@@ -435,7 +402,7 @@ impl Store {
 }
 
 /// Where entries stand, by id, and their statements, by indicator; void ones stand nowhere.
-fn index_rows(log: LogId, entries: &[NewEntry]) -> Result<Vec<IndexRow>, StoreError> {
+pub(super) fn index_rows(log: LogId, entries: &[NewEntry]) -> Result<Vec<IndexRow>, StoreError> {
     let mut rows = Vec::new();
     for entry in entries {
         rows.push((id_prefix(&entry.id), Place::new(log, entry.index, 0)?.number()));
@@ -468,7 +435,7 @@ const fn optional(number: Option<u64>) -> i64 {
 
 /// Statements of one chunk: for each of its leaves a little-endian u16 length (0: not here), then the bytes. A
 /// statement has at most 16 KiB.
-fn encode_chunk(statements: &[(u32, Bytes, Option<u64>)]) -> Vec<u8> {
+pub(super) fn encode_chunk(statements: &[(u32, Bytes, Option<u64>)]) -> Vec<u8> {
     let size: usize = statements.iter().map(|(_, bytes, _)| bytes.len().saturating_add(2)).sum();
     let mut out = BytesMut::with_capacity(size.saturating_add(2 * CHUNK as usize));
     let mut next = 0;
@@ -504,7 +471,7 @@ pub(super) fn decode_chunk(bytes: Vec<u8>) -> Vec<(u32, Bytes)> {
 
 /// Inserts rows, many a statement. Blocks are powers of two, so that few texts are prepared whatever the number
 /// of rows.
-async fn insert<T>(
+pub(super) async fn insert<T>(
     transaction: &mut Transaction<'_, Any>,
     head: &str,
     columns: usize,

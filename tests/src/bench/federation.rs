@@ -269,6 +269,7 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
             consumers: BTreeMap::new(),
             clock: clock::system(),
             limits: Limits::default(),
+            erase_after: 72 * 3_600,
             evidence: directory.join(format!("{member}.evidence")),
             pace: Pace::default(),
             accept_loss: false,
