@@ -6,6 +6,7 @@ use almenara_certs::{FileError, read_private, write_private};
 use almenara_client::{
     exit::CliError,
     keyfile::{self, KeyFile, Purpose},
+    passphrase::Passphrases,
     text::tame,
 };
 use almenara_proto::{keys::SigningKey, name::MemberName};
@@ -28,9 +29,9 @@ impl NodeKeys {
     ///
     /// # Errors
     /// [`CliError`], when one is missing, may be read by others, is damaged, or is another's.
-    pub fn load(files: &KeyFiles, member: &MemberName) -> Result<Self, CliError> {
+    pub fn load(files: &KeyFiles, member: &MemberName, passphrases: &Passphrases) -> Result<Self, CliError> {
         let own = |path: &Path, purpose| -> Result<SigningKey, CliError> {
-            let KeyFile { holder, key, .. } = keyfile::load(path, purpose)?;
+            let KeyFile { holder, key, .. } = keyfile::load(path, purpose, passphrases)?;
             if holder == member.as_str() {
                 return Ok(key);
             }

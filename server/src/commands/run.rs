@@ -38,7 +38,7 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
 /// # Errors
 /// [`CliError`] (usage), with what to mend.
 pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
-    let keys = NodeKeys::load(&config.keys, &config.member)?;
+    let keys = NodeKeys::load(&config.keys, &config.member, &context.passphrases)?;
     let rosters = context.rosters(config)?;
     let first = rosters.version(1).unwrap_or_else(|| rosters.current());
     if first.roster.federation != config.federation.as_str() {
@@ -62,6 +62,7 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         statements_per_day: config.quotas.statements_per_day,
         lookups_per_minute: config.quotas.lookups_per_minute,
         consumers: config.consumers.clone(),
+        narrowed: config.narrowed.clone(),
         clock: Arc::clone(&context.clock),
         limits: Limits::default(),
     })

@@ -69,7 +69,10 @@ impl Desk {
 
     /// Version 1 of the members in these homes, signed by all of them, in file `name`; its hash.
     fn roster(&self, name: &str, homes: &[&str]) -> String {
-        use almenara_client::keyfile::{Purpose, load};
+        use almenara_client::{
+            keyfile::{Purpose, load},
+            passphrase::Passphrases,
+        };
         use almenara_proto::roster::{CustodyRule, Member, Roster, SignedRoster};
         let members = homes.iter().map(|home| {
             let bytes = std::fs::read(self.path(home).join("member.entry")).expect("an entry");
@@ -88,8 +91,11 @@ impl Desk {
         };
         let mut signed = SignedRoster::unsigned(&roster);
         for home in homes {
-            signed
-                .sign(&load(&self.path(home).join("keys/root.pem"), Purpose::Root).expect("a root key").key);
+            signed.sign(
+                &load(&self.path(home).join("keys/root.pem"), Purpose::Root, &Passphrases::default())
+                    .expect("a root key")
+                    .key,
+            );
         }
         rosters::write(&self.path(name), &signed).expect("written");
         signed.id().to_string()
