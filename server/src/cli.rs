@@ -11,7 +11,7 @@ use almenara_client::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{self, cert, init, join},
+    commands::{self, cert, entry, init, join},
     context::Context,
     demo,
     home::NodeHome,
@@ -49,6 +49,8 @@ pub enum Verb {
     Run,
     /// Ask the running node about its logs
     Status,
+    /// Make the own member's next entry for the roster: other addresses, new keys
+    Entry(entry::Args),
     /// Issue, inspect and renew certificates of the own member
     #[command(subcommand)]
     Cert(cert::Verb),

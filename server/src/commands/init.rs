@@ -69,6 +69,14 @@ pub struct HostPort {
     text: String,
 }
 
+impl HostPort {
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 impl FromStr for HostPort {
     type Err = String;
 
@@ -229,7 +237,7 @@ impl Node {
     }
 }
 
-fn organisation(text: &str) -> Result<OrganisationType, String> {
+pub(super) fn organisation(text: &str) -> Result<OrganisationType, String> {
     let names: Vec<&str> = ORGANISATIONS.iter().map(|(name, _)| *name).collect();
     let known = ORGANISATIONS.iter().find(|(name, _)| *name == text);
     known.map(|(_, organisation)| *organisation).ok_or_else(|| format!("use one of {}", names.join(", ")))

@@ -38,8 +38,9 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
 /// # Errors
 /// [`CliError`] (usage), with what to mend.
 pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
-    let keys = NodeKeys::load(&config.keys, &config.member, &context.passphrases)?;
     let rosters = context.rosters(config)?;
+    let listed = rosters.current().roster.member(&config.member);
+    let keys = NodeKeys::load(&config.keys, &config.member, listed, &context.passphrases)?;
     let first = rosters.version(1).unwrap_or_else(|| rosters.current());
     if first.roster.federation != config.federation.as_str() {
         return Err(CliError::usage(format!(
