@@ -6,7 +6,11 @@ mod lookup;
 mod publish;
 mod roster;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::middleware::Next;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +67,8 @@ pub struct Api {
     pub shutdown: CancellationToken,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else, as the operator alone decides in an emergency.
+    pub narrowed: Arc<BTreeSet<MemberName>>,
     /// How long a frame may wait for its reader.
     pub unread: Duration,
 }
@@ -78,7 +84,8 @@ impl Api {
             })?;
         let member = id.member().parse().map_err(|error| error::status(Blame::Malformed, &error))?;
         let jurisdiction = self.consumers.get(id.name()).copied();
-        Ok(Account { id, member, node: self.node.clone(), jurisdiction })
+        let narrowed = self.narrowed.contains(&member);
+        Ok(Account { id, member, node: self.node.clone(), jurisdiction, narrowed })
     }
 }
 

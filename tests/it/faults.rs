@@ -15,7 +15,7 @@ use almenara_tests::{
 };
 
 /// A federation in which an origin can vanish and three are left to tell.
-pub const FOUR: [(&str, &str); 4] = [
+const FOUR: [(&str, &str); 4] = [
     ("police.th.example", "TH"),
     ("ngo.nl.example", "NL"),
     ("bank.us.example", "US"),

@@ -74,6 +74,8 @@ pub struct Setup {
     pub lookups_per_minute: u64,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else, by position.
+    pub narrowed: Vec<usize>,
     /// Values that nobody reports by accident.
     pub safeguards: Safeguards,
     /// Bounds on connections.
@@ -91,6 +93,7 @@ impl Default for Setup {
             statements_per_day: 100_000_000,
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
+            narrowed: Vec::new(),
             safeguards: Safeguards::none(),
             limits: Limits::default(),
             pace: Pace {
@@ -244,6 +247,12 @@ impl Cluster {
             statements_per_day: self.setup.statements_per_day,
             lookups_per_minute: self.setup.lookups_per_minute,
             consumers: self.setup.consumers.clone(),
+            narrowed: self
+                .setup
+                .narrowed
+                .iter()
+                .map(|at| Ok(self.member(*at)?.name.clone()))
+                .collect::<Result<_>>()?,
             clock: self.clock(),
             limits: self.setup.limits.clone(),
             erase_after: DELAY_HOURS * 3_600,
