@@ -228,7 +228,8 @@ pub async fn ask(
     roster: &Roster,
 ) -> Result<Option<Equivocation>, PullError> {
     let request = GetCheckpointRequest { origin: origin.to_string(), size: 0 };
-    let answer = node.logs().get_checkpoint(request).await.map_err(|status| failure(node, status))?.into_inner();
+    let answer =
+        node.logs().get_checkpoint(request).await.map_err(|status| failure(node, status))?.into_inner();
     let replica = store.replica_mut(origin)?;
     replica.heard(answer.heard_at);
     // What proves nothing blames whoever brought it, and harms nobody.

@@ -74,7 +74,11 @@ impl Eraser {
         for ((log, by), erasures) in withdrawals {
             let places: Vec<Place> = erasures.iter().map(|erasure| erasure.place).collect();
             if self.is_revoked(log, by).await? {
-                tracing::warn!(withdrawal = by, statements = places.len(), "an erasure ends: its key was revoked");
+                tracing::warn!(
+                    withdrawal = by,
+                    statements = places.len(),
+                    "an erasure ends: its key was revoked"
+                );
                 self.ingest.end_erasures(places, Fate::Spared).await?.map_err(NotErased::Write)?;
             } else if erasures.iter().all(|erasure| erasure.due <= now) {
                 let mut leaves: BTreeMap<u64, BTreeSet<u32>> = BTreeMap::new();

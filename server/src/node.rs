@@ -155,15 +155,16 @@ impl Node {
         }
         let trees = Trees::new(store.clone());
         for head in store.heads().await? {
-            let Some(member) = head.member.parse().ok().and_then(|name| roster.member(&name)) else { continue };
+            let Some(member) = head.member.parse().ok().and_then(|name| roster.member(&name)) else {
+                continue;
+            };
             if trees.is_astray(head.log, head.size, member).await? {
                 tracing::error!(origin = %member.name, "what is held of it is not the history that the roster names: it is fetched anew");
                 store.forget(head.log, member.name == settings.member).await?;
             }
         }
         let heads = Heads::default();
-        let (cosignatures, own, compared) =
-            (Cosignatures::default(), OwnLog::default(), Compared::default());
+        let (cosignatures, own, compared) = (Cosignatures::default(), OwnLog::default(), Compared::default());
         let sequencer = Sequencer::start(
             store.for_writer(),
             heads.clone(),

@@ -68,7 +68,7 @@ pub struct Peers {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(#[from] Box<ConnectError>),
     #[error("the peer: {0}")]
     Peer(#[from] Box<tonic::Status>),
     #[error(transparent)]
@@ -209,8 +209,12 @@ impl Peers {
     /// [`NotNow`].
     pub(crate) async fn quarantine(&self, found: Quarantine) -> Result<(), NotNow> {
         match found.keep(&self.evidence) {
-            Ok(file) => tracing::error!(origin = %found.member(), file = %file.display(), evidence = %found, "evidence"),
-            Err(error) => tracing::error!(%error, "the file of evidence could not be written; the store has it"),
+            Ok(file) => {
+                tracing::error!(origin = %found.member(), file = %file.display(), evidence = %found, "evidence")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the file of evidence could not be written; the store has it")
+            }
         }
         self.ingest.quarantine(found).await
     }

@@ -15,7 +15,6 @@ use almenara_client::{
 use almenara_proto::{limits::MESSAGE_BYTES, log::LogEntry, name::MemberName, wire};
 
 use crate::{
-    heads::Settled,
     ingest::{NotNow, ReplicaPage},
     own_log::Standing,
     peers::{Ended, Peers},
@@ -42,7 +41,9 @@ pub struct Recoverer {
 enum NotBack {
     #[error("no member that answers shows it up to there: {0}")]
     Nobody(String),
-    #[error("nobody who answers has {0}; wait for the others, restore a newer backup, or give them up with `almenarad run --accept-loss`")]
+    #[error(
+        "nobody who answers has {0}; wait for the others, restore a newer backup, or give them up with `almenarad run --accept-loss`"
+    )]
     Lost(Lost),
     #[error(transparent)]
     Stream(#[from] Ended),
@@ -128,9 +129,6 @@ impl Recoverer {
         if self.mender.outgoing.trees().root(head.log, target).await? != newest.checkpoint().root {
             return Err(NotBack::Other);
         }
-        if let Some(note) = compared.settled(member) {
-            self.peers.ingest.settle(member.clone(), Settled::new(&note)).await?;
-        }
         Ok(head.prefix.size())
     }
 
@@ -178,7 +176,8 @@ impl Recoverer {
         let failed = |status| Ended::Peer(Box::new(status));
         let mut frames = client.replicate(request).await.map_err(failed)?.into_inner();
         while let Some(frame) = frames.message().await.map_err(failed)? {
-            let step = follower.step(frame, &accepted.roster).map_err(|error| Ended::Follow(Box::new(error)))?;
+            let step =
+                follower.step(frame, &accepted.roster).map_err(|error| Ended::Follow(Box::new(error)))?;
             let Step::Page(page) = step else { continue };
             match &mut lost {
                 Some(lost) => page.entries.iter().for_each(|entry| lost.look(entry)),

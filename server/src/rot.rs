@@ -302,6 +302,9 @@ impl Mender {
             }
         }
         let (bytes, hashes) = entry.ok_or(NotMended::Nobody)?;
+        // Whoever still shows what was erased has not heard of it.
+        let erased = self.store.erased().of_entry(log, index);
+        statements.retain(|leaf, _| !erased.contains_key(leaf));
         let signed = LogEntry::parse(&bytes).ok();
         if let Some(LogEntry::Batch(header)) = &signed {
             // What is sound of our own stays: others may have less than we.
@@ -315,9 +318,6 @@ impl Mender {
                 }
             }
         }
-        // Whoever still shows what was erased has not heard of it.
-        let erased = self.store.erased().of_entry(log, index);
-        statements.retain(|leaf, _| !erased.contains_key(leaf));
         let missing = hashes.len().saturating_sub(statements.len());
         if missing > 0 && *origin == self.member {
             tracing::error!(

@@ -169,7 +169,9 @@ impl Sequencer {
             match Quarantine::check(&evidence, &accepted.roster) {
                 Ok(found) => drop(quarantines.insert(log, Arc::new(Quarantine { agreed, ..found }))),
                 // A later segment of the roster has ended it.
-                Err(reason) => tracing::info!(?log, %reason, "evidence that is kept quarantines no log any more"),
+                Err(reason) => {
+                    tracing::info!(?log, %reason, "evidence that is kept quarantines no log any more")
+                }
             }
         }
         for stored in self.store.heads().await? {
@@ -208,7 +210,17 @@ impl Sequencer {
                 }
             }
             let log = stored.log;
-            self.put(Draft { log, prefix, edge, edge_tiles, checkpoint, settled, hollow, moved_at, quarantine });
+            self.put(Draft {
+                log,
+                prefix,
+                edge,
+                edge_tiles,
+                checkpoint,
+                settled,
+                hollow,
+                moved_at,
+                quarantine,
+            });
         }
         Ok(())
     }
@@ -509,6 +521,8 @@ fn weight(job: &Job) -> usize {
         Job::Drop(_, _, leaves, _) => leaves.len(),
         Job::EndErasures(places, ..) => places.len(),
         Job::Publish(item, ..) => item.statements.len(),
-        Job::Replicate(page, _) | Job::Recover(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
+        Job::Replicate(page, _) | Job::Recover(page, _) => {
+            page.entries.iter().map(|entry| entry.new.statements.len()).sum()
+        }
     }
 }

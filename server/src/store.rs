@@ -141,7 +141,14 @@ impl Store {
         let writer = pool(&write_url, dialect, 1, WRITER_CACHE_KIB).await?;
         schema::migrate(&writer, dialect).await?;
         let readers = pool(&read_url, dialect, READERS, READER_CACHE_KIB).await?;
-        let store = Self { readers, writer, dialect, fresh: fresh::Fresh::default(), erased: erased::Erased::default(), _lock: lock };
+        let store = Self {
+            readers,
+            writer,
+            dialect,
+            fresh: fresh::Fresh::default(),
+            erased: erased::Erased::default(),
+            _lock: lock,
+        };
         store.recall_fresh().await?;
         store.recall_erased().await?;
         Ok(store)

@@ -19,7 +19,8 @@ use crate::{THREE, TWO};
 /// Waits until a node's own log stands as it should.
 async fn stands(cluster: &Cluster, node: usize, as_it: impl Fn(&Standing) -> bool) -> Result<Standing> {
     let mut own = cluster.node(node)?.own_log().subscribe();
-    let reached = tokio::time::timeout(Duration::from_secs(20), own.wait_for(|standing| as_it(standing))).await;
+    let reached =
+        tokio::time::timeout(Duration::from_secs(20), own.wait_for(|standing| as_it(standing))).await;
     match reached {
         Ok(standing) => Ok(standing?.clone()),
         Err(_) => bail!("{:?}", cluster.node(node)?.own_log().standing()),
@@ -55,7 +56,8 @@ async fn later(cluster: &Cluster) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_old_copy_gets_its_own_log_back_from_all_who_hold_parts_of_it_and_goes_on_after_it() -> Result<()> {
+async fn an_old_copy_gets_its_own_log_back_from_all_who_hold_parts_of_it_and_goes_on_after_it() -> Result<()>
+{
     let (mut cluster, _) = old_copy(later).await?;
     cluster.restart(0).await?;
     // What it is given at once waits until the others were asked, and is not put where something else stands.
@@ -117,7 +119,8 @@ async fn what_nobody_has_is_named_and_given_up_only_on_demand() -> Result<()> {
     cluster.stop(0).await?;
     cluster.restart_with(0, |settings| settings.accept_loss = true).await?;
     stands(&cluster, 0, |standing| *standing == Standing::Sound).await?;
-    let receipt = cluster.desk(0, "cyber-desk", 100).await?.say(vec![report(4, "again.example")?], 5).await??;
+    let receipt =
+        cluster.desk(0, "cyber-desk", 100).await?.say(vec![report(4, "again.example")?], 5).await??;
     assert_eq!(receipt.index, 3);
     let reader = cluster.reader(0, 0, Role::Consumer, "app").await?;
     assert!(reader.lookup(&["shared.example"]).await?[0].listed);
@@ -160,7 +163,9 @@ async fn who_cosigned_the_past_and_forgot_it_does_not_cosign_another_one() -> Re
     cluster.settled(1, 0, 3).await?;
     // A third member has come, and has all of it with the cosignature of the ngo.
     let entry = cluster.organisation("bank.us.example", "US").await?;
-    let joins = |roster: &mut almenara_proto::roster::Roster| drop(roster.members.insert(entry.name.clone(), entry.clone()));
+    let joins = |roster: &mut almenara_proto::roster::Roster| {
+        drop(roster.members.insert(entry.name.clone(), entry.clone()))
+    };
     let next = cluster.next_roster(joins, &[0, 1, 2])?;
     cluster.adopt(&next)?;
     for node in [0, 1] {

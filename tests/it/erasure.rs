@@ -121,7 +121,10 @@ async fn after_the_delay_no_file_of_any_node_or_reader_holds_what_was_erased() -
     let address = format!("{}:2.{erased}", cluster.name(0)?);
     let (outcome, text) = platform.show(&[address.as_str()]).await?;
     assert_eq!(outcome, Outcome::No);
-    assert!(text.contains(&format!("is erased, by the withdrawal {}:{}", cluster.name(0)?, named.entry)), "{text}");
+    assert!(
+        text.contains(&format!("is erased, by the withdrawal {}:{}", cluster.name(0)?, named.entry)),
+        "{text}"
+    );
     let (_, text) = platform.show(&["domain", "erased.example"]).await?;
     assert!(text.contains("Nothing of it"), "{text}");
     assert!(!text.contains("<a story>"));

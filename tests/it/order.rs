@@ -10,11 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use almenara_certs::Role;
-use almenara_client::{
-    follow::Step,
-    store::Store,
-    tls,
-};
+use almenara_client::{follow::Step, store::Store, tls};
 use almenara_proto::{
     merkle,
     name::MemberName,
@@ -195,7 +191,8 @@ async fn any_order_and_any_path_lead_to_one_state() -> Result<()> {
         }
     }
     // And every node says the same, wherever its entries came from.
-    let all: Vec<&str> = listed.iter().map(String::as_str).chain(["wrong.example", "forged.example"]).collect();
+    let all: Vec<&str> =
+        listed.iter().map(String::as_str).chain(["wrong.example", "forged.example"]).collect();
     for node in 0..3 {
         cluster.caught_up(node, 0).await?;
         cluster.caught_up(node, 1).await?;
@@ -211,7 +208,9 @@ async fn clocks_a_day_apart_change_no_order() -> Result<()> {
     let mut cluster = Cluster::start(&THREE).await?;
     cluster.stop(1).await?;
     let time = Arc::clone(&cluster.time);
-    cluster.restart_with(1, |node| node.clock = Arc::new(move || time.load(Ordering::Relaxed) + 86_400)).await?;
+    cluster
+        .restart_with(1, |node| node.clock = Arc::new(move || time.load(Ordering::Relaxed) + 86_400))
+        .await?;
     let police = cluster.grant(0, "cyber-desk", 100).await?;
     let ngo = cluster.grant(1, "helpline", 101).await?;
     police.say(vec![report(0, "scam.example")?], 1).await??;
@@ -232,7 +231,8 @@ async fn clocks_a_day_apart_change_no_order() -> Result<()> {
     let home = cluster.member(0)?;
     let address = &cluster.roster.roster.member(&home.name).context("on the roster")?.grpc;
     let identity = cluster.identity(1, Role::Consumer, "app")?;
-    let authorities = tls::SharedAuthorities::new(almenara_client::rosters::authorities(&cluster.roster.roster)?);
+    let authorities =
+        tls::SharedAuthorities::new(almenara_client::rosters::authorities(&cluster.roster.roster)?);
     let refused = tls::connect(address, home.name.as_str(), &identity, &authorities, &late);
     let refused = tokio::time::timeout(Duration::from_secs(10), refused).await?.expect_err("not valid yet");
     assert!(refused.to_string().contains("clock"), "{refused}");

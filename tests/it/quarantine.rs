@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use tonic::Code;
 
 use almenara_certs::Role;
-use almenara_client::rpc::log_service_client::LogServiceClient;
+use almenara_client::{exit::Exit, rpc::log_service_client::LogServiceClient};
 use almenara_proto::{
     evidence::Evidence,
     keys::PublicKey,
@@ -21,7 +21,10 @@ use almenara_tests::{
     desk::report,
 };
 
-use crate::THREE;
+use crate::{
+    THREE,
+    pull::{Platform, home},
+};
 
 /// Waits until a node keeps evidence against the first member, and checks that it ends the log at `agreed`.
 async fn quarantined(cluster: &Cluster, node: usize, agreed: u64) -> Result<()> {
@@ -80,7 +83,11 @@ async fn different_heads_for_different_peers_are_found_when_they_compare_and_end
             quarantined(&cluster, node, 2).await?;
             let reader = cluster.reader(node, node, Role::Consumer, "app").await?;
             let listed: Vec<bool> = reader.lookup(&all).await?.iter().map(|one| one.listed).collect();
-            assert_eq!(listed, [true, false, false, false], "node {node}: what both have counts, nothing else");
+            assert_eq!(
+                listed,
+                [true, false, false, false],
+                "node {node}: what both have counts, nothing else"
+            );
         }
     }
     // Nobody vouches for it, whatever it shows; the others go on.
@@ -92,7 +99,7 @@ async fn different_heads_for_different_peers_are_found_when_they_compare_and_end
     tokio::time::sleep(Duration::from_millis(500)).await;
     for node in [1, 2] {
         let held = cluster.node(node)?.heads().get(&cluster.member(0)?.name).context("its log")?;
-        assert!(held.prefix.size() <= 4 && held.settled_size() <= 3, "nothing more is taken or cosigned");
+        assert!(held.prefix.size() <= 4 && held.settled_size() <= 4, "nothing more is taken or cosigned");
     }
     assert_eq!(head.prefix.size(), 3);
     Ok(())
@@ -116,6 +123,19 @@ async fn the_holder_of_the_key_stops_signing_and_whoever_asks_gets_the_proof() -
     let answer = LogServiceClient::new(channel).get_checkpoint(request).await?.into_inner();
     let Evidence::Log(fork) = Evidence::parse(&answer.evidence)? else { bail!("a log is accused") };
     fork.verify_in(&cluster.roster.roster)?;
+    // And its store ends the log there, when it pulls, though the node itself serves what it has.
+    let platform = Platform { folder: home(&cluster, &[1])?, clock: cluster.clock() };
+    let error = platform.pulled().await.expect_err("a log is in quarantine");
+    assert_eq!(error.exit(), Exit::Misbehaved, "{error}");
+    assert!(error.to_string().contains("almenara evidence verify"), "{error}");
+    let (_, text) = platform.status().await?;
+    assert!(text.contains("IN QUARANTINE"), "{text}");
+    let (_, text) = platform.show(&["domain", "common.example"]).await?;
+    assert!(!text.contains("key_cut"), "what both histories have counts: {text}");
+    let (_, text) = platform.show(&["domain", "for-ngo.example"]).await?;
+    assert!(text.contains("not listed"), "{text}");
+    let (_, text) = platform.show(&["domain", "other.example"]).await?;
+    assert!(!text.contains("not listed"), "the other logs go on: {text}");
     Ok(())
 }
 

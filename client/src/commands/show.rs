@@ -92,7 +92,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     if let Some(Address { member, entry, leaf }) = &only
         && let Some(by) = store.replica(member).and_then(|replica| replica.erased_by(*entry, *leaf))
     {
-        context.output.say(format_args!("{member}:{entry}.{leaf} is erased, by the withdrawal {member}:{by}."))?;
+        context
+            .output
+            .say(format_args!("{member}:{entry}.{leaf} is erased, by the withdrawal {member}:{by}."))?;
         return Ok(Outcome::No);
     }
     let policy = &context.config()?.policy;

@@ -68,13 +68,18 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
         let trouble = if !roster.contains(replica.member()) {
             Some("no longer on the roster".to_owned())
         } else if let Some(parted) = replica.parted_at(roster) {
-            Some(format!("IN QUARANTINE: its key signed two histories; entries from {parted} on count for nothing"))
+            Some(format!(
+                "IN QUARANTINE: its key signed two histories; entries from {parted} on count for nothing"
+            ))
         } else if checkpoint > replica.size() {
             Some(format!("{} entries are missing: run `almenara pull`", count(checkpoint - replica.size())))
         } else if replica.fresh_at() == 0 || age > STALE {
             Some("stale: run `almenara pull`".to_owned())
         } else if replica.heard_at() > 0 && unheard > STALE {
-            Some(format!("stale: when it was pulled, nobody had heard of its origin for {}", duration(unheard)))
+            Some(format!(
+                "stale: when it was pulled, nobody had heard of its origin for {}",
+                duration(unheard)
+            ))
         } else {
             None
         };

@@ -66,7 +66,7 @@ impl Store {
                 due.iter().flat_map(|erasure| erasure.targets.iter().copied()).collect();
             erased += self.rewrite(&member, &targets)?;
             if let Some(replica) = self.replicas.get_mut(&member) {
-                replica.erased(due.iter().map(|erasure| erasure.by).collect());
+                replica.erased(&due.iter().map(|erasure| erasure.by).collect());
                 replica.commit()?;
             }
         }
@@ -153,7 +153,7 @@ impl Replica {
     /// Withdrawals whose targets are to be deleted now. Those that are new are noticed.
     fn erasures_due(&mut self, cuts: &BTreeMap<PublicKey, u64>, now: u64, delay: u64) -> Vec<Erasure> {
         let mut due = Vec::new();
-        for erasure in self.facts.erasures.to_vec() {
+        for erasure in self.facts.erasures.iter().cloned() {
             let known = self.state.erasing.iter().find(|known| known.by == erasure.by).cloned();
             let known = known.unwrap_or_else(|| {
                 let new = Erasing { by: erasure.by, noticed_at: now, done: false };
@@ -168,7 +168,7 @@ impl Replica {
         due
     }
 
-    fn erased(&mut self, by: BTreeSet<u64>) {
+    fn erased(&mut self, by: &BTreeSet<u64>) {
         for known in self.state.erasing.iter_mut().filter(|known| by.contains(&known.by)) {
             known.done = true;
         }
@@ -196,7 +196,9 @@ impl Replica {
             let mut entry = VerifiedEntry {
                 index,
                 bytes: kept.bytes,
-                outcome: kept.entry.ok_or_else(|| almenara_proto::blame::Void::new("entry", "it does not count")),
+                outcome: kept
+                    .entry
+                    .ok_or_else(|| almenara_proto::blame::Void::new("entry", "it does not count")),
                 batch: kept.batch,
                 disclosure,
             };

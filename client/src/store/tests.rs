@@ -702,7 +702,7 @@ fn a_million_statements() {
     println!("10,000 lookups {:.2}", cpu() - start);
     let start = cpu();
     let mut changes = 0;
-    let nothing = Snapshot(BTreeMap::new());
+    let nothing = Snapshot { views: BTreeMap::new(), at: 0 };
     store.changes(&nothing, &roster, &policy, NOW, &mut |_| changes += 1).expect("readable");
     println!("delta {:.2}: {changes}", cpu() - start);
 }

@@ -148,7 +148,8 @@ async fn status(
 impl LogStatus {
     /// What is to be looked at.
     fn remark(&self) -> Option<String> {
-        let stale = || self.stale.map(|age| format!("STALE: its node was not heard of for {}", duration(age)));
+        let stale =
+            || self.stale.map(|age| format!("STALE: its node was not heard of for {}", duration(age)));
         let quarantine = self.quarantine.as_ref().map(|_| "IN QUARANTINE".to_owned());
         let trouble = || self.trouble.as_ref().map(|_| "TAKES NOTHING".to_owned());
         quarantine.or_else(trouble).or_else(stale)

@@ -24,8 +24,6 @@ struct Shared {
 struct Known {
     /// The largest note that was shown, under the log key that was in force then.
     largest: Option<SignedCheckpoint>,
-    /// The largest note with a quorum of cosignatures that was shown.
-    settled: Option<SignedCheckpoint>,
     /// Sizes of the newest notes, by who showed them.
     holders: BTreeMap<MemberName, u64>,
     /// Unix seconds: when the origin's own node last answered.
@@ -71,16 +69,6 @@ impl Compared {
         })
     }
 
-    /// Takes a note whose cosignatures were counted.
-    pub(crate) fn showed_settled(&self, origin: &MemberName, note: SignedCheckpoint) {
-        self.with(origin, |known| {
-            let size = |note: &SignedCheckpoint| note.checkpoint().size;
-            if known.settled.as_ref().is_none_or(|held| size(held) < size(&note)) {
-                known.settled = Some(note);
-            }
-        });
-    }
-
     /// `by` has nothing of this log, or does not answer.
     pub(crate) fn shows_nothing(&self, origin: &MemberName, by: &MemberName) {
         self.with(origin, |known| known.holders.remove(by));
@@ -101,12 +89,6 @@ impl Compared {
     #[must_use]
     pub fn largest(&self, origin: &MemberName) -> Option<SignedCheckpoint> {
         self.with(origin, |known| known.largest.clone())
-    }
-
-    /// The largest settled one.
-    #[must_use]
-    pub fn settled(&self, origin: &MemberName) -> Option<SignedCheckpoint> {
-        self.with(origin, |known| known.settled.clone())
     }
 
     /// Whether `by` showed a note of this log when it was last asked.

@@ -60,12 +60,7 @@ impl Trees {
     ///
     /// # Errors
     /// As the store says.
-    pub async fn consistency_bytes(
-        &self,
-        log: LogId,
-        old: u64,
-        new: u64,
-    ) -> Result<Vec<Bytes>, StoreError> {
+    pub async fn consistency_bytes(&self, log: LogId, old: u64, new: u64) -> Result<Vec<Bytes>, StoreError> {
         let proof = self.consistency(log, old, new).await?;
         Ok(proof.iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect())
     }

@@ -36,7 +36,8 @@ impl Peers {
         let accepted = self.rosters.current();
         let member = accepted.roster.member(of).filter(|member| !member.grpc.is_empty());
         let address = &member.ok_or_else(|| Ended::NotOnRoster(of.clone()))?.grpc;
-        Ok(tls::connect(address, of.as_str(), &self.identity, &self.authorities, &self.clock).await?)
+        let connected = tls::connect(address, of.as_str(), &self.identity, &self.authorities, &self.clock);
+        Ok(connected.await.map_err(Box::new)?)
     }
 
     /// Goes on after what is held. A larger note that others showed is held against what comes.

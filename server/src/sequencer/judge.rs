@@ -255,7 +255,8 @@ impl Sequencer {
             .filter(|(_, statement)| statement.report().is_some())
             .collect();
         let keys: Vec<u64> = reports.iter().map(|(_, statement)| statement.indicator.index_key()).collect();
-        let mut earlier: Vec<Place> = self.store.places(&keys).await?.into_iter().map(|(_, place)| place).collect();
+        let mut earlier: Vec<Place> =
+            self.store.places(&keys).await?.into_iter().map(|(_, place)| place).collect();
         earlier.retain(|place| place.log() == self.own_log);
         let gone = self.store.withdrawn(&earlier).await?;
         earlier.retain(|place| {

@@ -122,11 +122,17 @@ impl Sequencer {
 
     /// A page of the own log that an old copy of the store had forgotten, each entry judged as when it was published.
     /// What is signed over it begins what was signed already, so it forks nothing.
-    pub(super) async fn recover(&self, page: ReplicaPage) -> Result<Result<(Draft, Append), String>, StoreError> {
+    pub(super) async fn recover(
+        &self,
+        page: ReplicaPage,
+    ) -> Result<Result<(Draft, Append), String>, StoreError> {
         let mut draft = self.own_draft()?.clone();
         let from = page.entries.first().map_or(page.prefix.size(), |entry| entry.new.index);
         if from != draft.prefix.size() {
-            return Ok(Err(format!("the page starts at {from}, the own log ends at {}", draft.prefix.size())));
+            return Ok(Err(format!(
+                "the page starts at {from}, the own log ends at {}",
+                draft.prefix.size()
+            )));
         }
         let (mut collected, mut standing) = (Collected::default(), Standing::default());
         for entry in page.entries {

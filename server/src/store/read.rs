@@ -81,10 +81,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when a row makes no sense.
     pub async fn heads(&self) -> Result<Vec<StoredHead>, StoreError> {
-        let rows =
-            sqlx::query("SELECT log, member, size, tree, checkpoint, settled, hollow, moved_at FROM logs ORDER BY log")
-                .fetch_all(&self.readers)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT log, member, size, tree, checkpoint, settled, hollow, moved_at FROM logs ORDER BY log",
+        )
+        .fetch_all(&self.readers)
+        .await?;
         let mut heads = Vec::new();
         for row in rows {
             let log: i64 = row.try_get(0)?;
@@ -135,9 +136,11 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn quarantines(&self) -> Result<Vec<(LogId, u64, Vec<u8>)>, StoreError> {
-        let rows = sqlx::query("SELECT log, agreed, evidence FROM quarantines").fetch_all(&self.readers).await?;
+        let rows =
+            sqlx::query("SELECT log, agreed, evidence FROM quarantines").fetch_all(&self.readers).await?;
         let read = |row: &AnyRow| {
-            let log = u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
+            let log =
+                u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
             Ok((LogId(log), unsigned(row.try_get(1)?), row.try_get(2)?))
         };
         rows.iter().map(read).collect()
@@ -156,14 +159,11 @@ impl Store {
         let (log, entry) = after.map_or((-1, -1), |(log, entry)| (i64::from(log.0), signed(entry)));
         let text = "SELECT log, entry FROM relayed WHERE log > $1 OR (log = $1 AND entry > $2) \
                     ORDER BY log, entry LIMIT $3";
-        let rows = sqlx::query(text)
-            .bind(log)
-            .bind(entry)
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query(text).bind(log).bind(entry).bind(i64::from(limit)).fetch_all(&self.readers).await?;
         let read = |row: &AnyRow| {
-            let log = u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
+            let log =
+                u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
             Ok((LogId(log), unsigned(row.try_get(1)?)))
         };
         rows.iter().map(read).collect()
