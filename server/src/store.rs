@@ -179,19 +179,22 @@ impl Store {
     }
 
     /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`, `{pairs}`
-    /// that of the pairs of numbers in it, as columns `a` and `b`.
+    /// that of the pairs of numbers in it, as columns `a` and `b`; `{list}` all rows of `hashes` as one text,
+    /// `HASH:PLACE,…`.
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
-        let (numbers, pairs) = match self.dialect {
+        let (numbers, pairs, list) = match self.dialect {
             Dialect::Sqlite => (
                 "SELECT value AS v FROM json_each($1)",
                 "SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each($1)",
+                "group_concat(hash || ':' || place)",
             ),
             Dialect::Postgres => (
                 "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v",
                 "SELECT (v ->> 0)::bigint AS a, (v ->> 1)::bigint AS b FROM json_array_elements($1::json) AS v",
+                "string_agg(hash || ':' || place, ',')",
             ),
         };
-        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs))
+        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs).replace("{list}", list))
     }
 }
 

@@ -68,6 +68,8 @@ pub struct MemberHome {
 pub struct Setup {
     /// Groups of the roster: a name, and which members, by position.
     pub groups: Vec<(&'static str, Vec<usize>)>,
+    /// Cosignatures that settle; one, where anybody else could give it, when not said.
+    pub quorum: Option<u32>,
     /// For one publisher.
     pub statements_per_day: u64,
     /// Values, for one member.
@@ -90,6 +92,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             groups: Vec::new(),
+            quorum: None,
             statements_per_day: 100_000_000,
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
@@ -168,9 +171,9 @@ impl Cluster {
         let groups = setup.groups.iter().map(|(name, members)| ((*name).to_owned(), named(members)));
         let roster = Roster {
             // Where nobody else could cosign, everything is settled at once.
-            quorum: u32::from(
-                members.iter().any(|(_, place)| Some(*place) != members.first().map(|one| one.1)),
-            ),
+            quorum: setup.quorum.unwrap_or_else(|| {
+                u32::from(members.iter().any(|(_, place)| Some(*place) != members.first().map(|one| one.1)))
+            }),
             federation: FEDERATION.into(),
             version: 1,
             expires_at: ROSTER_EXPIRES,
