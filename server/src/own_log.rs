@@ -31,6 +31,17 @@ pub struct Behind {
     pub why: String,
 }
 
+impl Standing {
+    /// What an operator has to look at; empty when there is nothing.
+    #[must_use]
+    pub fn trouble(&self) -> String {
+        match self {
+            Self::Comparing | Self::Sound => String::new(),
+            Self::Behind(_) | Self::Forked => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -102,7 +102,7 @@ impl LogService for LogApi {
         }
         // Why it takes nothing is for its own people.
         if origin == node && account.member == *node {
-            answer.trouble = own.standing().to_string();
+            answer.trouble = own.standing().trouble();
         }
         Ok(Response::new(answer))
     }

@@ -144,9 +144,11 @@ impl LookupApi {
         let head = self.0.outgoing.heads().get(&seen.header.member);
         let entry = seen.place.entry();
         let cut = head.as_ref().and_then(|head| head.prefix.cut(&seen.header.key));
-        let rosters = self.0.outgoing.rosters().current();
-        let quarantine = head.as_ref().and_then(|head| head.quarantined(&rosters.roster));
-        let parted = quarantine.is_some_and(|quarantine| entry >= quarantine.agreed);
+        // Hardly any log has one: only then the roster is asked for whether it is in force.
+        let parted = head.as_ref().filter(|head| head.quarantine.is_some()).is_some_and(|head| {
+            let rosters = self.0.outgoing.rosters().current();
+            head.quarantined(&rosters.roster).is_some_and(|quarantine| entry >= quarantine.agreed)
+        });
         Standing {
             withdrawn: withdrawn.contains(&seen.place),
             cut: !seen.counts || parted || cut.is_some_and(|cut| entry >= cut),

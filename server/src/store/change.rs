@@ -149,7 +149,7 @@ async fn held(transaction: &mut Transaction<'_, Any>, first: Place) -> Result<Ve
             .fetch_all(&mut **transaction)
             .await?;
     let chunks =
-        rows.into_iter().map(|(place, bytes)| (Place::from_number(place).leaf(), decode_chunk(bytes)));
+        rows.into_iter().map(|(place, bytes)| (Place::from_number(place).leaf(), decode_chunk(bytes, |_| true)));
     let statements = chunks.flat_map(|(at, chunk)| {
         chunk.into_iter().map(move |(slot, bytes)| {
             let key = Statement::parse(&bytes).ok().map(|statement| statement.indicator.index_key());
