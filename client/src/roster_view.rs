@@ -255,7 +255,12 @@ impl ChangeView {
             // `proto` knows no calendar.
             Change::Expiry { from, to } => {
                 let (apart, way) = (to.abs_diff(*from), if to > from { "later" } else { "earlier" });
-                format!("the roster ends {} {way}, on {} instead of {}", duration(apart), moment(*to), moment(*from))
+                format!(
+                    "the roster ends {} {way}, on {} instead of {}",
+                    duration(apart),
+                    moment(*to),
+                    moment(*from)
+                )
             }
             other => other.to_string(),
         };

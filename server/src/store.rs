@@ -12,10 +12,14 @@ pub mod read;
 mod schema;
 pub mod write;
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use sqlx::{
-    Any, AnyConnection, AssertSqlSafe, ConnectOptions as _, Executor as _, Pool,
+    Any, AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Pool,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 
@@ -25,10 +29,10 @@ pub use place::{LogId, Place};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process uses the same files.
-    #[error("{path} is in use by another process: stop that one first, a log has one writer")]
+    #[error("{place} is in use by another process: stop that one first, a log has one writer")]
     InUse {
-        /// The lock file.
-        path: PathBuf,
+        /// The lock file, or the database.
+        place: String,
     },
     /// The address of the store is not understood.
     #[error("store.url `{0}`: `sqlite:FILE` or `postgres://…` is expected")]
@@ -117,8 +121,20 @@ pub struct Store {
     /// What must not leave any more.
     erased: erased::Erased,
     /// Held for as long as the store is open.
-    _lock: Option<Arc<File>>,
+    _lock: Lock,
 }
+
+/// What keeps a second process from the same store.
+#[derive(Clone, Debug)]
+enum Lock {
+    File(#[expect(dead_code, reason = "held, not read")] Arc<File>),
+    /// A session of PostgreSQL's own, with an advisory lock. If the session dies, the compare-and-swap of heads is what
+    /// is left between two writers.
+    Session(#[expect(dead_code, reason = "held, not read")] Arc<Mutex<AnyConnection>>),
+}
+
+/// `almenara` on a telephone's keys; advisory locks are numbers, and belong to one database.
+const ADVISORY_LOCK: i64 = 25_636_272;
 
 impl Store {
     /// Opens or creates the store at `url`: `sqlite:FILE` or `postgres://…`.
@@ -128,9 +144,9 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let (dialect, lock) = if let Some(path) = url.strip_prefix("sqlite:") {
-            (Dialect::Sqlite, Some(Arc::new(lock(path)?)))
+            (Dialect::Sqlite, Lock::File(Arc::new(lock(path)?)))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            (Dialect::Postgres, None)
+            (Dialect::Postgres, Lock::Session(Arc::new(Mutex::new(lock_session(url).await?))))
         } else {
             return Err(StoreError::Url(url.to_owned()));
         };
@@ -229,9 +245,21 @@ fn lock(path: &str) -> Result<File, StoreError> {
     let file = file.map_err(|source| StoreError::File { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(StoreError::InUse { place: path.display().to_string() })
+        }
         Err(std::fs::TryLockError::Error(source)) => Err(StoreError::File { path, source }),
     }
+}
+
+/// PostgreSQL serves many processes; a log has one writer.
+async fn lock_session(url: &str) -> Result<AnyConnection, StoreError> {
+    let mut session = AnyConnection::connect(url).await?;
+    let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        .bind(ADVISORY_LOCK)
+        .fetch_one(&mut session)
+        .await?;
+    if free { Ok(session) } else { Err(StoreError::InUse { place: "the database".to_owned() }) }
 }
 
 /// A JSON array of numbers, as the `{numbers}` of a statement.

@@ -54,8 +54,7 @@ impl Cluster {
     /// # Errors
     /// When the folder cannot be read.
     pub fn evidence(&self, member: usize) -> Result<Vec<std::path::PathBuf>> {
-        let folder = self.settings(member)?.evidence;
-        let Ok(listed) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+        let Ok(listed) = std::fs::read_dir(self.evidence_folder(member)) else { return Ok(Vec::new()) };
         listed.map(|file| Ok(file?.path())).collect()
     }
 }

@@ -17,8 +17,11 @@ use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use almenara_certs::{Authority, Role};
-use almenara_client::rosters::{Rosters, authorities};
 use almenara_client::tls::{self, Clock, Identity, SharedAuthorities};
+use almenara_client::{
+    config::Environment,
+    rosters::{Rosters, authorities},
+};
 use almenara_proto::{
     keys::{PublicKey, SigningKey},
     log::{KeyGrant, KeyRevocation, Signed},
@@ -232,16 +235,36 @@ impl Cluster {
         Ok(SharedRosters::new(chain)?)
     }
 
+    /// An SQLite file; or, where `ALMENARA_TEST_POSTGRES` names a server (see tests/postgres), a database of its own.
+    async fn store_url(&self, member: usize) -> Result<String> {
+        use sqlx::{AnyConnection, Connection as _, Executor as _};
+        let environment = Environment::read();
+        let Some(server) = environment.get("ALMENARA_TEST_POSTGRES") else {
+            return Ok(format!("sqlite:{}", self.database(member).display()));
+        };
+        let folder = self.dir.path().file_name().context("a folder")?.to_string_lossy();
+        let name = format!("{}_{member}", folder.trim_start_matches('.').to_lowercase());
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&format!("{server}/postgres")).await?;
+        // It is there when the node starts a second time.
+        let _there = connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await;
+        Ok(format!("{server}/{name}"))
+    }
+
+    pub(crate) fn evidence_folder(&self, member: usize) -> PathBuf {
+        self.dir.path().join(format!("home{member}/evidence"))
+    }
+
     /// What a member's node is made of.
     ///
     /// # Errors
     /// When a certificate cannot be made.
-    pub fn settings(&self, member: usize) -> Result<Settings> {
+    pub async fn settings(&self, member: usize) -> Result<Settings> {
         let home = self.member(member)?;
         Ok(Settings {
             member: home.name.clone(),
             rosters: self.rosters(member)?,
-            store_url: format!("sqlite:{}", self.database(member).display()),
+            store_url: self.store_url(member).await?,
             log_key: home.log_key.clone(),
             cosign_key: home.cosign_key.clone(),
             tombstone_key: [7; 32],
@@ -259,7 +282,7 @@ impl Cluster {
             clock: self.clock(),
             limits: self.setup.limits.clone(),
             erase_after: DELAY_HOURS * 3_600,
-            evidence: self.dir.path().join(format!("home{member}/evidence")),
+            evidence: self.evidence_folder(member),
             pace: self.setup.pace,
             accept_loss: self.setup.accept_loss,
         })
@@ -289,7 +312,7 @@ impl Cluster {
     /// # Errors
     /// Whatever kept it from starting.
     pub async fn restart_with(&mut self, member: usize, change: impl FnOnce(&mut Settings)) -> Result<()> {
-        let mut settings = self.settings(member)?;
+        let mut settings = self.settings(member).await?;
         change(&mut settings);
         let home = self.members.get_mut(member).context("no such member")?;
         let listener = match home.listener.take() {
