@@ -24,6 +24,7 @@ use crate::{
     members::{self, Members},
     outgoing::Outgoing,
     peers::Peers,
+    public::{self, Library, Public},
     quota::LookupQuota,
     rosters::SharedRosters,
     rot::{Mender, Rotten},
@@ -152,6 +153,13 @@ impl Node {
             rotten.clone(),
         );
         let authorities = SharedAuthorities::new(authorities(roster)?);
+        let public = Public {
+            library: Library::new(store.clone(), rotten.clone()),
+            heads: heads.clone(),
+            rosters: settings.rosters.clone(),
+            cosignatures: cosignatures.clone(),
+            member: settings.member.clone(),
+        };
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
             cosignatures,
@@ -164,7 +172,8 @@ impl Node {
             unread: settings.limits.unread,
         })
         .await
-        .map_err(|error| NodeError::Part(error.to_string()))?;
+        .map_err(|error| NodeError::Part(error.to_string()))?
+        .merge(public::routes(public));
         let server_identity = ServerIdentity::new(settings.identity.clone())?;
         let tls = Tls::new(server_identity, authorities.clone(), Arc::clone(&settings.clock))?;
         let address = listener.local_addr()?;

@@ -21,6 +21,7 @@ mod release;
 mod replication;
 mod retry;
 mod safeguards;
+mod tiles;
 mod wire;
 mod withdrawal;
 
