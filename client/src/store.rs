@@ -13,6 +13,7 @@
 //! withdrawn, cut and superseded are decided by `almenara_proto::verdict` alone; the index only keeps what that
 //! function reads.
 
+mod audited;
 mod error;
 mod fact;
 mod frame;
@@ -32,6 +33,7 @@ use std::{
 
 use almenara_proto::{indicator::Indicator, name::MemberName, roster::Roster, verdict::Policy};
 
+pub use audited::{Audited, Tally};
 pub use error::StoreError;
 pub use judge::{Judged, Piece, Verdicts};
 pub use replica::{KeptEntry, Proof, Replica};

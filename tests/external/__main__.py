@@ -13,11 +13,13 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+import auditing
 import crash
 import demo
 import readme
 import reflection
 import resolvers
+import tlog
 from check import Checks
 from federation import Federation
 
@@ -33,7 +35,7 @@ def main() -> int:
         folder.mkdir(exist_ok=True)
         federation = Federation(arguments.binaries.resolve(), folder)
         try:
-            for part in (readme, resolvers, reflection, crash, demo):
+            for part in (readme, resolvers, reflection, tlog, auditing, crash, demo):
                 attempt(checks, federation, part)
         finally:
             federation.stop()

@@ -3,6 +3,7 @@
 mod desk;
 mod at_rest;
 mod audience;
+mod audit;
 mod authority;
 mod canonical;
 mod convergence;
