@@ -153,11 +153,14 @@ impl Node {
             rotten.clone(),
         );
         let authorities = SharedAuthorities::new(authorities(roster)?);
+        let cosigner =
+            Cosigner::new(settings.member.clone(), settings.cosign_key, Arc::clone(&settings.clock));
         let public = Public {
             library: Library::new(store.clone(), rotten.clone()),
             heads: heads.clone(),
             rosters: settings.rosters.clone(),
             cosignatures: cosignatures.clone(),
+            cosigner: cosigner.clone(),
             member: settings.member.clone(),
         };
         let routes = grpc::routes(Api {
@@ -191,11 +194,7 @@ impl Node {
             rosters: settings.rosters.clone(),
             identity: settings.identity,
             authorities,
-            cosigner: Cosigner::new(
-                settings.member.clone(),
-                settings.cosign_key,
-                Arc::clone(&settings.clock),
-            ),
+            cosigner,
             clock: settings.clock,
         };
         let members = Members { peers: peers.clone(), own: settings.member.clone(), keys };

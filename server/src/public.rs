@@ -4,15 +4,17 @@
 //! GET /log/checkpoint              /log/settled        /log/tile/…      the own log
 //! GET /log/<origin>/checkpoint     …/settled           …/tile/…         a log that this node replicates
 //! GET /roster/<version>                                                 `SignedRoster`
+//! POST /witness/add-checkpoint                                          a cosignature of a log that is replicated
 //! ```
 //!
 //! Entries and checkpoints are public by the protocol (PROTOCOL.md §5); no statement is reachable from here. Nothing
-//! changes anything: there is GET and HEAD. A tile or bundle under one path is the same for ever, so caches may keep
+//! of it changes anything. A tile or bundle under one path is the same for ever, so caches may keep
 //! full ones; what leaves was proven against the checkpoint first, as everything that leaves the node.
 
 mod hot;
 mod library;
 mod wanted;
+mod witness;
 
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderValue, StatusCode, Uri, header};
 use prost::Message as _;
@@ -30,7 +32,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use almenara_proto::name::MemberName;
 
 use crate::{
-    cosign::Cosignatures,
+    cosign::{Cosignatures, Cosigner},
     heads::{Head, Heads},
     rosters::SharedRosters,
 };
@@ -62,6 +64,8 @@ pub struct Public {
     pub rosters: SharedRosters,
     /// Of the own log's checkpoints.
     pub cosignatures: Cosignatures,
+    /// Of other members' checkpoints.
+    pub cosigner: Cosigner,
     /// Whose node.
     pub member: MemberName,
 }
@@ -71,7 +75,11 @@ pub struct Public {
 pub fn routes(public: Public) -> Router {
     let bundles = Arc::new(Semaphore::new(BUNDLES_KIB));
     let pages = Pages { public, bundles };
-    Router::new().route("/log/{*path}", get(page)).route("/roster/{version}", get(page)).with_state(pages)
+    Router::new()
+        .route("/log/{*path}", get(page))
+        .route("/roster/{version}", get(page))
+        .route("/witness/add-checkpoint", post(witness::add_checkpoint))
+        .with_state(pages)
 }
 
 #[derive(Clone)]

@@ -25,6 +25,7 @@ mod safeguards;
 mod tiles;
 mod wire;
 mod withdrawal;
+mod witness;
 
 /// A member of its own.
 const ONE: [(&str, &str); 1] = [("police.th.example", "TH")];
