@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        self, audit, completions, dispute, evidence, export, grant, import, keygen, lookup, monitor, prove, publish, pull, revoke,
-        roster, show, sight, sign, status, submit, verify, watch, withdraw,
+        self, audit, completions, dispute, evidence, export, grant, import, keygen, lookup, monitor, prove,
+        publish, pull, revoke, roster, show, sight, sign, status, submit, verify, watch, withdraw,
     },
     config::Environment,
     context::Context,

@@ -1,12 +1,7 @@
 //! What a node shows to everybody (`/log/…`, `/roster/…`): fetched over HTTP/2, without a certificate, from the address
 //! in the signed roster. No redirect is followed.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    task::Context,
-    time::Duration,
-};
+use std::{future::poll_fn, pin::Pin, task::Context, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tonic::{
@@ -43,8 +38,7 @@ impl Pages {
         authorities: &SharedAuthorities,
         clock: &Clock,
     ) -> Result<Self, CliError> {
-        let channel =
-            tls::connect_as_nobody(&member.grpc, member.name.as_str(), authorities, clock).await?;
+        let channel = tls::connect_as_nobody(&member.grpc, member.name.as_str(), authorities, clock).await?;
         Ok(Self { member: member.name.clone(), channel })
     }
 
@@ -77,7 +71,8 @@ impl Pages {
     async fn fetch(&self, path: &str, most: usize) -> Result<Option<Bytes>, NoPage> {
         let mut channel = self.channel.clone();
         let connection = |error: &dyn std::fmt::Display| NoPage::Connection(error.to_string());
-        let ready = |context: &mut Context<'_>| Service::<http::Request<Body>>::poll_ready(&mut channel, context);
+        let ready =
+            |context: &mut Context<'_>| Service::<http::Request<Body>>::poll_ready(&mut channel, context);
         poll_fn(ready).await.map_err(|error| connection(&error))?;
         let request = http::Request::get(path).body(Body::empty()).map_err(|error| connection(&error))?;
         let response = channel.call(request).await.map_err(|error| connection(&error))?;

@@ -36,7 +36,8 @@ pub fn prove(store: &Store, rosters: &Rosters, address: &Address, from: u64) -> 
     let kept = replica.entry(address.entry)?.ok_or_else(absent)?;
     let Some(LogEntry::Batch(header)) = &kept.entry else { return Err(absent()) };
     let (statement, disclosure) = shown(&kept, header.content.count, address.leaf).ok_or_else(absent)?;
-    let granted_at = replica.prefix().key(&header.content.key).map(|life| life.granted_at).ok_or_else(absent)?;
+    let granted_at =
+        replica.prefix().key(&header.content.key).map(|life| life.granted_at).ok_or_else(absent)?;
     let grant = replica.entry(granted_at)?.ok_or_else(absent)?;
 
     // The note that others have cosigned, if there is one; else the newest, and the statement is pending.
@@ -52,7 +53,8 @@ pub fn prove(store: &Store, rosters: &Rosters, address: &Address, from: u64) -> 
     let note = cosigners.merge(note, note).map_err(CliError::misbehaved)?;
     let tiles = replica.tiles(note.checkpoint().size)?;
     let included = |entry: &KeptEntry| -> Result<Included, CliError> {
-        let path = tile::inclusion(entry.index, note.checkpoint().size, &tiles).map_err(CliError::misbehaved)?;
+        let path =
+            tile::inclusion(entry.index, note.checkpoint().size, &tiles).map_err(CliError::misbehaved)?;
         Ok(Included { index: entry.index, bytes: entry.bytes.clone(), path })
     };
     let proof = Proof {
@@ -82,7 +84,9 @@ fn shown(kept: &KeptEntry, count: u32, leaf: u32) -> Option<(Bytes, Vec<Hash>)> 
     if let Some(hashes) = &batch.leaf_hashes {
         return Some((bytes, merkle::multi_prove(hashes, &[leaf])?));
     }
-    let Rest::Proof(proof) = Disclosure::from_wire(kept.shown.clone()?, count).ok()?.rest else { return None };
+    let Rest::Proof(proof) = Disclosure::from_wire(kept.shown.clone()?, count).ok()?.rest else {
+        return None;
+    };
     let disclosed: Vec<(u32, Hash)> = batch.leaves.iter().map(|shown| (shown.index, shown.id)).collect();
     Some((bytes, merkle::multi_narrow(count, &disclosed, &proof, leaf)?))
 }

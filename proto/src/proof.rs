@@ -90,7 +90,8 @@ impl Proof {
     /// The file: one proof has one encoding.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let concat = |hashes: &[Hash]| Bytes::from(hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());
+        let concat =
+            |hashes: &[Hash]| Bytes::from(hashes.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());
         wire::Proof {
             rosters: self.rosters.iter().map(SignedRoster::to_wire).collect(),
             checkpoint: self.checkpoint.clone(),

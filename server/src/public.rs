@@ -132,8 +132,10 @@ impl Pages {
         let settled =
             head.settled.as_ref().filter(|more| more.size == head.signed_size && same(&more.log_key));
         let collected = || self.public.cosignatures.collected(head.signed_size).filter(|_| own);
-        let note =
-            settled.map(|more| more.note.clone()).or_else(collected).unwrap_or_else(|| head.checkpoint.clone());
+        let note = settled
+            .map(|more| more.note.clone())
+            .or_else(collected)
+            .unwrap_or_else(|| head.checkpoint.clone());
         (!note.is_empty()).then_some(note)
     }
 
@@ -170,7 +172,9 @@ fn refusal(why: &NotServed) -> Response {
     };
     // What is wrong with the disk is the operator's to read, and was logged where it was noticed.
     let text = match why {
-        NotServed::NotThere => "not there: no such log, tile or roster, or none below the newest checkpoint\n",
+        NotServed::NotThere => {
+            "not there: no such log, tile or roster, or none below the newest checkpoint\n"
+        }
         NotServed::Damaged(_) | NotServed::Store(_) => "it cannot be read here now: ask another node\n",
     };
     response(status, "text/plain; charset=utf-8", NOT_AT_ALL, Body::from(text))

@@ -82,7 +82,8 @@ async fn anybody_audits_every_node_and_keeps_what_it_showed() -> Result<()> {
     cluster.stop(0).await?;
     cluster.stop(1).await?;
     let target = kept.join("ngo.nl.example").display().to_string();
-    let again = audited(&cluster, &folder, &Wish { targets: vec![target], full: true, ..Wish::default() }).await?;
+    let again =
+        audited(&cluster, &folder, &Wish { targets: vec![target], full: true, ..Wish::default() }).await?;
     ensure!(again.findings.is_empty() && again.unfinished.is_empty(), "{again:?}");
     assert_eq!(again.logs.iter().map(|log| log.new_entries).max(), Some(41));
     // A node that does not answer is no finding.

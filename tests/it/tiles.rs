@@ -52,7 +52,8 @@ fn entries(mut bundle: &[u8]) -> Result<Vec<Bytes>> {
 /// Entries that count for nothing, as many as are wanted, in a log under the true key.
 async fn forged(size: u64) -> Result<(Cluster, Vec<Bytes>)> {
     let mut cluster = Cluster::prepare(&ONE, almenara_tests::cluster::Setup::default()).await?;
-    let grant = LogEntry::KeyGrant(cluster.key_grant(0, "desk", almenara_proto::keys::PublicKey::of(&key(100)))?);
+    let grant =
+        LogEntry::KeyGrant(cluster.key_grant(0, "desk", almenara_proto::keys::PublicKey::of(&key(100)))?);
     let forged = || (0..size).map(|n| if n == 0 { grant.encode() } else { Bytes::from(n.to_string()) });
     let entry = |bytes: Bytes| Forged { bytes, statements: Vec::new(), counts: false };
     cluster.forge(0, forged().map(entry).collect()).await?;
@@ -80,7 +81,14 @@ async fn every_tile_and_bundle_of_a_log_leads_to_its_checkpoint() -> Result<()> 
         assert_eq!(entries(&bundle)?, log[from..log.len().min(from + 256)], "bundle {index}");
     }
     // Nothing is served of what is not signed.
-    for path in ["tile/0/257", "tile/0/257.p/209", "tile/entries/257", "tile/1/001.p/2", "tile/3/000.p/1", "tile/63/000"] {
+    for path in [
+        "tile/0/257",
+        "tile/0/257.p/209",
+        "tile/entries/257",
+        "tile/1/001.p/2",
+        "tile/3/000.p/1",
+        "tile/63/000",
+    ] {
         assert_eq!(pages.get(&format!("/log/{path}"), MOST).await?, None, "{path}");
     }
     // A proof by tiles alone.
@@ -105,7 +113,11 @@ async fn a_log_outlives_its_origin_and_shows_its_cosignatures_and_no_statement()
     let at_origin = page(&own, "/log/tile/entries/000.p/2").await?;
     let settled = page(&own, "/log/settled").await?;
     assert_eq!(page(&own, "/log/checkpoint").await?, settled, "a quiet log's newest note is the settled one");
-    assert_eq!(String::from_utf8(settled.to_vec())?.matches("— ").count(), 2, "the log's line and a cosignature");
+    assert_eq!(
+        String::from_utf8(settled.to_vec())?.matches("— ").count(),
+        2,
+        "the log's line and a cosignature"
+    );
     let named = page(&own, "/log/police.th.example/tile/entries/000.p/2").await?;
     assert_eq!(named, at_origin, "the own log has its own name too");
     cluster.stop(0).await?;
@@ -130,13 +142,15 @@ async fn a_partial_tile_stays_what_it_was_when_the_log_has_grown() -> Result<()>
     let desk = cluster.grant(0, "cyber-desk", 100).await?;
     desk.say(vec![report(1, "first.example")?], 1).await??;
     let pages = pages(&cluster, 0).await?;
-    let before = (page(&pages, "/log/tile/0/000.p/2").await?, page(&pages, "/log/tile/entries/000.p/2").await?);
+    let before =
+        (page(&pages, "/log/tile/0/000.p/2").await?, page(&pages, "/log/tile/entries/000.p/2").await?);
     desk.say(vec![report(2, "second.example")?], 2).await??;
     let signed = note(&cluster, 0, &pages, "/log/checkpoint").await?;
     assert_eq!(signed.checkpoint().size, 3);
     let after = page(&pages, "/log/tile/0/000.p/3").await?;
     assert!(after.starts_with(&before.0) && after.len() == before.0.len() + Hash::LEN);
-    let again = (page(&pages, "/log/tile/0/000.p/2").await?, page(&pages, "/log/tile/entries/000.p/2").await?);
+    let again =
+        (page(&pages, "/log/tile/0/000.p/2").await?, page(&pages, "/log/tile/entries/000.p/2").await?);
     assert_eq!(again, before);
     assert_eq!(TileId { level: 0, index: 0 }.width(3), 3);
     Ok(())

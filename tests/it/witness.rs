@@ -32,7 +32,11 @@ async fn a_witness_cosigns_what_it_holds_and_answers_everything_else_as_c2sp_say
     cluster.caught_up(1, 0).await?;
     let name = cluster.member(0)?.name.clone();
     let head = cluster.node(1)?.heads().get(&name).context("a replica")?;
-    let note = SignedCheckpoint::open(&head.checkpoint, &origin_of(name.as_str()), &PublicKey::of(&cluster.member(0)?.log_key).0)?;
+    let note = SignedCheckpoint::open(
+        &head.checkpoint,
+        &origin_of(name.as_str()),
+        &PublicKey::of(&cluster.member(0)?.log_key).0,
+    )?;
     let size = note.checkpoint().size;
     let witness = cluster.connect_as_nobody(1).await?;
 
@@ -42,13 +46,17 @@ async fn a_witness_cosigns_what_it_holds_and_answers_everything_else_as_c2sp_say
     let (status, _, line) = post(&witness, PATH, request(size, &[], note.note())).await?;
     assert_eq!(status, 200, "{line}");
     let ngo = cluster.member(1)?;
-    let verifier = VerifierKey::new(ngo.name.as_str(), KeyKind::CosignatureV1, &PublicKey::of(&ngo.cosign_key).0)?;
+    let verifier =
+        VerifierKey::new(ngo.name.as_str(), KeyKind::CosignatureV1, &PublicKey::of(&ngo.cosign_key).0)?;
     assert_eq!(note.with_lines(&line)?.cosignatures(&[verifier])?.len(), 1);
 
     let root = note.checkpoint().root;
     let sign = |origin: &str, size, root, seed: Option<u8>| -> Result<Vec<u8>> {
-        let key = seed.map_or_else(|| Ok(cluster.member(0)?.log_key.clone()), |seed| anyhow::Ok(key(seed)))?;
-        Ok(SignedCheckpoint::sign(Checkpoint { origin: origin.to_owned(), size, root }, &key)?.note().to_vec())
+        let key =
+            seed.map_or_else(|| Ok(cluster.member(0)?.log_key.clone()), |seed| anyhow::Ok(key(seed)))?;
+        Ok(SignedCheckpoint::sign(Checkpoint { origin: origin.to_owned(), size, root }, &key)?
+            .note()
+            .to_vec())
     };
     let origin = origin_of(name.as_str());
     for (what, status, body) in [

@@ -36,7 +36,8 @@ pub(super) async fn compare(
     other: &SignedCheckpoint,
     sources: &[Source],
 ) -> Result<Compared, CliError> {
-    let (old, new) = if one.checkpoint().size <= other.checkpoint().size { (one, other) } else { (other, one) };
+    let (old, new) =
+        if one.checkpoint().size <= other.checkpoint().size { (one, other) } else { (other, one) };
     let (from, to) = (old.checkpoint(), new.checkpoint());
     if from.size == to.size {
         return Ok(verdict(from.root == to.root, Equivocation::new(old.clone(), new.clone(), None).ok()));

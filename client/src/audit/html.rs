@@ -76,7 +76,12 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
         let class = if finding.evidence.is_some() { "finding misbehaved" } else { "finding" };
         let log = finding.log.as_ref().map(|log| format!("{log}: ")).unwrap_or_default();
         let place = format!("{log}{}", finding.place);
-        write!(out, "<section class=\"{class}\"><strong>{}</strong><br>{}<br>", Escaped(&place), Escaped(&finding.what))?;
+        write!(
+            out,
+            "<section class=\"{class}\"><strong>{}</strong><br>{}<br>",
+            Escaped(&place),
+            Escaped(&finding.what)
+        )?;
         write!(out, "Whose fault it can be: {}", Escaped(&finding.fault.to_string()))?;
         if let Some(evidence) = &finding.evidence {
             let path = evidence.display().to_string();
@@ -109,9 +114,14 @@ fn verdict(report: &Report) -> (&'static str, String) {
     let proven = report.findings.iter().filter(|finding| finding.evidence.is_some()).count();
     let found = report.findings.len();
     match (proven, found) {
-        (1.., _) => ("misbehaved", format!("Somebody signed two histories: {proven} proven, {found} findings in all.")),
+        (1.., _) => (
+            "misbehaved",
+            format!("Somebody signed two histories: {proven} proven, {found} findings in all."),
+        ),
         (0, 1..) => ("findings", format!("{found} findings.")),
-        (0, 0) if report.unfinished.is_empty() => ("clean", "Everything that was looked at holds.".to_owned()),
+        (0, 0) if report.unfinished.is_empty() => {
+            ("clean", "Everything that was looked at holds.".to_owned())
+        }
         (0, 0) => ("findings", "What was looked at holds, but not everything could be looked at.".to_owned()),
     }
 }
@@ -121,16 +131,28 @@ fn section(out: &mut String, log: &LogReport) -> fmt::Result {
     writeln!(out, "<section><h3>{}</h3><dl>", Escaped(&format!("{}{place}", log.member)))?;
     pair(out, "Shown by", &log.source)?;
     let whole = if log.whole { "" } else { "; NOT replayed to its end" };
-    pair(out, "Entries", &format!("{}, {} of them replayed now{whole}", count(log.entries), count(log.new_entries)))?;
+    pair(
+        out,
+        "Entries",
+        &format!("{}, {} of them replayed now{whole}", count(log.entries), count(log.new_entries)),
+    )?;
     pair(out, "Settled", &count(log.settled))?;
     for one in &log.cosigned {
         let note = if one.counts { "" } else { ", does not count" };
-        pair(out, "Cosigned by", &format!("{} ({}) on {}{note}", one.member, one.jurisdiction, moment(one.at)))?;
+        pair(
+            out,
+            "Cosigned by",
+            &format!("{} ({}) on {}{note}", one.member, one.jurisdiction, moment(one.at)),
+        )?;
     }
     let tally = &log.tally;
     pair(out, "Statements", &format!("{} in {} batches", count(tally.statements), count(tally.batches)))?;
     pair(out, "Kept by some only", &count(tally.custodied))?;
-    pair(out, "Withdrawn", &format!("{} by {} withdrawals", count(tally.withdrawn), count(tally.withdrawals)))?;
+    pair(
+        out,
+        "Withdrawn",
+        &format!("{} by {} withdrawals", count(tally.withdrawn), count(tally.withdrawals)),
+    )?;
     pair(out, "Erasing withdrawals", &count(tally.erasures))?;
     let keys = format!("{} granted, {} revoked", count(tally.grants), count(tally.revocations));
     pair(out, "Keys of desks", &keys)?;
@@ -138,7 +160,11 @@ fn section(out: &mut String, log: &LogReport) -> fmt::Result {
     pair(out, "Void entries", &count(tally.void))?;
     pair(out, "Tiles recomputed now", &count(log.tiles))?;
     if log.shown + log.withheld > 0 {
-        pair(out, "Statements looked at", &format!("{}; {} not shown to us", count(log.shown), count(log.withheld)))?;
+        pair(
+            out,
+            "Statements looked at",
+            &format!("{}; {} not shown to us", count(log.shown), count(log.withheld)),
+        )?;
     }
     for one in &log.revoked {
         hash(out, &format!("Revoked from {}", count(one.from)), &one.key)?;

@@ -202,7 +202,10 @@ impl Audit<'_> {
                 return Ok(0);
             }
             Compared::NotShown => {
-                self.served(Place::Checkpoint, "nobody shows that the newest one extends the one that others cosigned");
+                self.served(
+                    Place::Checkpoint,
+                    "nobody shows that the newest one extends the one that others cosigned",
+                );
                 return Ok(0);
             }
         }
@@ -275,7 +278,9 @@ impl Audit<'_> {
             Ok(edge) if edge.root() == held.prefix.tree().root() => Ok(Some(edge)),
             Ok(_) => {
                 let id = edge_tiles(from).into_iter().next().unwrap_or(TileId { level: 0, index: 0 });
-                let what = format!("its hashes do not lead to the tree of {from} entries that an earlier audit has seen");
+                let what = format!(
+                    "its hashes do not lead to the tree of {from} entries that an earlier audit has seen"
+                );
                 self.served(Place::Tile(tree_path(id, size), None), what);
                 Ok(None)
             }
@@ -314,7 +319,10 @@ impl Audit<'_> {
             match self.holds(id, note).await? {
                 Ok(()) => {
                     let entry = first.saturating_add(at as u64);
-                    self.served(Place::Entry(entry), "it is not the entry whose hash leads to the signed root");
+                    self.served(
+                        Place::Entry(entry),
+                        "it is not the entry whose hash leads to the signed root",
+                    );
                     return Ok(false);
                 }
                 Err(_) => self.served(
@@ -473,7 +481,10 @@ fn check_all(entries: &[Bytes]) -> Vec<Result<CheckedEntry, Void>> {
             .map(|part| scope.spawn(move || part.iter().map(check).collect::<Vec<_>>()))
             .collect();
         // A thread that panicked has found a fault of ours: it goes on to be one.
-        parts.into_iter().flat_map(|part| part.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault))).collect()
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)))
+            .collect()
     })
 }
 

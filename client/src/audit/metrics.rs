@@ -36,11 +36,15 @@ pub fn text(report: &Report) -> String {
         let _ = writeln!(text, "almenara_audit_{name} {value}");
     }
     for (name, help, number) in LOGS {
-        let _ = writeln!(text, "# HELP almenara_audit_log_{name} {help}.\n# TYPE almenara_audit_log_{name} gauge");
+        let _ = writeln!(
+            text,
+            "# HELP almenara_audit_log_{name} {help}.\n# TYPE almenara_audit_log_{name} gauge"
+        );
         for log in &report.logs {
             let (member, source) = (label(&log.member), label(&log.source));
             let value = number(log);
-            let _ = writeln!(text, "almenara_audit_log_{name}{{log=\"{member}\",source=\"{source}\"}} {value}");
+            let _ =
+                writeln!(text, "almenara_audit_log_{name}{{log=\"{member}\",source=\"{source}\"}} {value}");
         }
     }
     text

@@ -72,7 +72,8 @@ pub async fn audit_rosters(source: &Source, chain: &mut Rosters) -> Result<Vec<F
 }
 
 fn parse(page: Bytes) -> Result<SignedRoster, Void> {
-    let wire = wire::SignedRoster::decode(page).map_err(|error| Void::new("SignedRoster", error.to_string()))?;
+    let wire =
+        wire::SignedRoster::decode(page).map_err(|error| Void::new("SignedRoster", error.to_string()))?;
     SignedRoster::from_wire(wire)
 }
 
@@ -86,7 +87,9 @@ fn differs(held: &AcceptedRoster, page: &Bytes, offered: &SignedRoster) -> Optio
     });
     match bad {
         Some((key, _)) => Some(format!("the signature by {key} does not hold")),
-        None if offered.to_wire().encode_to_vec() != *page => Some("it holds bytes that mean nothing".to_owned()),
+        None if offered.to_wire().encode_to_vec() != *page => {
+            Some("it holds bytes that mean nothing".to_owned())
+        }
         None => None,
     }
 }

@@ -183,7 +183,9 @@ impl Run<'_> {
                 match audited {
                     Ok(Some(kept)) => kept.write(&path, &report.federation)?,
                     Ok(None) => {}
-                    Err(error) => report.unfinished.push(format!("log of {name}, shown by {source}: {error}")),
+                    Err(error) => {
+                        report.unfinished.push(format!("log of {name}, shown by {source}: {error}"))
+                    }
                 }
             }
             if let Ok(Some(kept)) = Audited::read(&path, &report.federation, &name) {
@@ -224,9 +226,7 @@ impl Run<'_> {
         {
             let node = caller.call(pages.member()).await;
             let looked = match &node {
-                Ok(node) => {
-                    look(node, log, of_log.entries, sample, &self.context.random, &mut advance).await
-                }
+                Ok(node) => look(node, log, of_log.entries, sample, &self.context.random, &mut advance).await,
                 Err(error) => Err(error.clone()),
             };
             match looked {

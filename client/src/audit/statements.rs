@@ -112,7 +112,9 @@ fn refused(
     found: &mut Statements,
 ) -> Result<(), CliError> {
     let place = match error.fault {
-        follow::Fault::Disclosure { index, .. } | follow::Fault::NotABatch { index, .. } => Place::Batch(index),
+        follow::Fault::Disclosure { index, .. } | follow::Fault::NotABatch { index, .. } => {
+            Place::Batch(index)
+        }
         _ => Place::Entry(follower.prefix().size()),
     };
     let mut finding = served(node, log, place, error.to_string());
@@ -134,7 +136,8 @@ async fn one(
 ) -> Result<(), CliError> {
     let wide = TILE_WIDTH as u64;
     let path = bundle_path(index / wide, size);
-    let bundle = log.source.bundle(&log.member.name, path).await?.and_then(|bundle| cut(&bundle, path.width()));
+    let bundle =
+        log.source.bundle(&log.member.name, path).await?.and_then(|bundle| cut(&bundle, path.width()));
     let Some(entry) = bundle.and_then(|entries| entries.get((index % wide) as usize).cloned()) else {
         return Ok(()); // the audit of the entries told of it
     };
@@ -151,7 +154,12 @@ async fn one(
         let Some(Frame::Page(page)) = frame.frame else { continue };
         let shown = page.entries.into_iter().next().filter(|_| page.from == index);
         let Some(shown) = shown else {
-            found.findings.push(served(node, log, Place::Entry(index), "another page was asked for".to_owned()));
+            found.findings.push(served(
+                node,
+                log,
+                Place::Entry(index),
+                "another page was asked for".to_owned(),
+            ));
             return Ok(());
         };
         let name = log.member.name.clone();
@@ -187,7 +195,12 @@ pub(super) fn disclosed(
     let Some(shown) = frame.disclosure else { return Ok(None) };
     let header = match LogEntry::parse(entry) {
         Ok(LogEntry::Batch(header)) => header,
-        _ => return Err((Place::Batch, Void::new("disclosure", "the entry is no batch, and has no statements"))),
+        _ => {
+            return Err((
+                Place::Batch,
+                Void::new("disclosure", "the entry is no batch, and has no statements"),
+            ));
+        }
     };
     let count = header.content.count;
     Disclosure::from_wire(shown, count)

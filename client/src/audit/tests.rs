@@ -39,8 +39,10 @@ impl Auditor {
         let mut first = SignedRoster::unsigned(&roster(&[(1, "TH"), (2, "NL")]));
         [1, 2].iter().for_each(|n| first.sign(&key(*n)));
         let auditor = Self { folder: tempfile::tempdir().expect("a folder"), roster: first };
-        let config =
-            format!("federation = \"{FEDERATION}\"\nroster = \"{}\"\nnodes = [\"m1.example\"]\n", auditor.roster.id());
+        let config = format!(
+            "federation = \"{FEDERATION}\"\nroster = \"{}\"\nnodes = [\"m1.example\"]\n",
+            auditor.roster.id()
+        );
         std::fs::write(auditor.path("almenara.toml"), config).expect("written");
         auditor.write("shown/roster/1", &auditor.roster.to_wire().encode_to_vec());
         auditor
@@ -103,8 +105,10 @@ impl Auditor {
 
     /// How the command ends.
     fn exit(&self) -> u8 {
-        let what =
-            command::What { targets: vec![self.path("shown").display().to_string()], ..command::What::default() };
+        let what = command::What {
+            targets: vec![self.path("shown").display().to_string()],
+            ..command::What::default()
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let html = Some(self.path("report.html"));
         match runtime.block_on(command::run(command::Args { what, html }, &self.context(NOW))) {
@@ -165,7 +169,10 @@ fn an_honest_log_holds_and_the_next_audit_goes_on_where_this_one_ended() {
     assert_eq!((of_log.tally.statements, of_log.tally.withdrawn, of_log.seen_before), (599, 1, NOW));
     // From the first entry on, it comes to the same.
     let full = auditor.audit_with(&Wish { full: true, ..auditor.wish(&["shown"]) }, NOW);
-    assert_eq!((words(&full).as_str(), full.logs[0].new_entries, full.logs[0].tally), ("", 601, of_log.tally));
+    assert_eq!(
+        (words(&full).as_str(), full.logs[0].new_entries, full.logs[0].tally),
+        ("", 601, of_log.tally)
+    );
 }
 
 #[test]
@@ -178,7 +185,8 @@ fn one_changed_byte_of_anything_is_named_with_its_place_and_whose_fault_it_can_b
     let note = note.expect("text");
     let line = |start: &str| note.find(start).expect("a line") + start.len() + 20;
     let bundle = auditor.path(&format!("{base}/tile/entries/001"));
-    let second_entry = 2 + usize::from(u16::from_be_bytes(*std::fs::read(bundle).expect("read").first_chunk().expect("2")));
+    let second_entry =
+        2 + usize::from(u16::from_be_bytes(*std::fs::read(bundle).expect("read").first_chunk().expect("2")));
     let roster = auditor.roster.to_wire().encode_to_vec();
     let shown = format!("served by {}", auditor.path("shown").display());
     let cases = [
@@ -203,7 +211,8 @@ fn one_changed_byte_of_anything_is_named_with_its_place_and_whose_fault_it_can_b
         if page.contains("roster") {
             auditor.audit(); // the chain begins with the true one
         }
-        let (found, exit) = auditor.damaged(&format!("{base}/{page}"), at, || (auditor.audit(), auditor.exit()));
+        let (found, exit) =
+            auditor.damaged(&format!("{base}/{page}"), at, || (auditor.audit(), auditor.exit()));
         let said = words(&found);
         println!("{what:<36} | {said}");
         assert!(said.starts_with(place), "{what}: {said}");
@@ -281,7 +290,10 @@ fn a_log_that_changes_its_past_is_proven_to_have_two_histories() {
         auditor.show("shown", &another, longer, longer);
         let found = auditor.audit();
         let said = words(&found);
-        assert!(said.starts_with("checkpoint: log key ") && said.ends_with("[signed by m1.example]"), "{said}");
+        assert!(
+            said.starts_with("checkpoint: log key ") && said.ends_with("[signed by m1.example]"),
+            "{said}"
+        );
         let evidence = found.findings[0].evidence.as_ref().expect("a file");
         let read = crate::evidence::read(evidence).expect("evidence");
         let almenara_proto::evidence::Evidence::Log(fork) = read else { panic!("of a log") };
@@ -334,7 +346,10 @@ fn entries_that_count_for_nothing_and_keys_that_ended_are_told() {
     auditor.show("shown", &ngo, 1, 1);
     let found = auditor.audit();
     let said = words(&found);
-    assert!(said.starts_with("entry 4: it counts for nothing: void: ") && said.contains("so do 1 more"), "{said}");
+    assert!(
+        said.starts_with("entry 4: it counts for nothing: void: ") && said.contains("so do 1 more"),
+        "{said}"
+    );
     assert!(said.ends_with("[signed by m1.example]"), "{said}");
     let revoked: Vec<u64> = found.logs[0].revoked.iter().map(|one| one.from).collect();
     assert_eq!(revoked, [3], "the key ends by a log that its own member does not keep");

@@ -59,7 +59,9 @@ impl What {
             self.targets
         };
         if targets.is_empty() {
-            return Err(CliError::usage("nobody to audit: name a node or a folder, or `nodes` in almenara.toml"));
+            return Err(CliError::usage(
+                "nobody to audit: name a node or a folder, or `nodes` in almenara.toml",
+            ));
         }
         Ok(Wish { targets, logs: self.logs, keep: self.keep, sample: self.sample, full: self.full })
     }
@@ -72,7 +74,8 @@ impl What {
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let report = audit::audit(&args.what.wish(context)?, context).await?;
     if let Some(path) = &args.html {
-        files::replace_file(path, html::page(&report).as_bytes()).map_err(|error| CliError::file(path, &error))?;
+        files::replace_file(path, html::page(&report).as_bytes())
+            .map_err(|error| CliError::file(path, &error))?;
     }
     tell(&report, context)?;
     conclude(&report)
@@ -150,7 +153,8 @@ fn tell(report: &Report, context: &Context) -> Result<(), CliError> {
 
 fn words(finding: &Finding, heading: String) -> String {
     let log = finding.log.as_ref().map(|log| format!("{log}: ")).unwrap_or_default();
-    let evidence = finding.evidence.as_ref().map(|path| format!("; proof: {}", path.display())).unwrap_or_default();
+    let evidence =
+        finding.evidence.as_ref().map(|path| format!("; proof: {}", path.display())).unwrap_or_default();
     let place = tame(&finding.place.to_string()).into_owned();
     let (what, fault) = (tame(&finding.what).into_owned(), tame(&finding.fault.to_string()).into_owned());
     format!("{heading} {log}{place}: {what} [{fault}]{evidence}")

@@ -48,8 +48,11 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
             let text = metrics::text(&report);
             files::replace_file(path, text.as_bytes()).map_err(|error| CliError::file(path, &error))?;
         }
-        let found: BTreeSet<String> =
-            report.findings.iter().map(|f| format!("{:?} {}: {} [{}]", f.log, f.place, f.what, f.fault)).collect();
+        let found: BTreeSet<String> = report
+            .findings
+            .iter()
+            .map(|f| format!("{:?} {}: {} [{}]", f.log, f.place, f.what, f.fault))
+            .collect();
         context.output.json(&report)?;
         if found.difference(&known).next().is_some() {
             tell(&report, args.exec.as_deref(), context).await;

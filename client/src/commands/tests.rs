@@ -468,7 +468,8 @@ fn a_proof_of_another_history_is_evidence() {
     another.batch("desk", vec![report(8, "y.example")]);
     desk.pull(&another);
     let text = desk.check("verify @f.proof", 4, "one of them in this file, the other in the local store");
-    let file = text.split("The evidence is in ").nth(1).and_then(|rest| rest.split(',').next()).expect("a path");
+    let file =
+        text.split("The evidence is in ").nth(1).and_then(|rest| rest.split(',').next()).expect("a path");
     let (outcome, _) = desk.run(&format!("evidence verify {file}"));
     assert_eq!(outcome.map(Exit::from), Ok(Exit::Done));
 }

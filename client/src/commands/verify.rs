@@ -149,7 +149,12 @@ fn judge(path: &Path, pinned: Option<&Hash>, context: &Context) -> Result<Judged
         Err(why) => return Ok(nothing(why.to_string())),
     };
     let since = later(&proven, context)?;
-    Ok(Judged { file: path.display().to_string(), holds: true, reason: None, said: Some(Said::of(&proven, since)) })
+    Ok(Judged {
+        file: path.display().to_string(),
+        holds: true,
+        reason: None,
+        said: Some(Said::of(&proven, since)),
+    })
 }
 
 /// What the own store, if there is one, knows of the same log by now.
@@ -160,7 +165,9 @@ fn later(proven: &Proven, context: &Context) -> Result<Option<Later>, CliError> 
     let store = Store::read(context.home.store(), &proven.roster.roster.federation)?;
     match proofs::since(&store, proven)? {
         Since::Nothing => Ok(None),
-        Since::Further { entries, withdrawn, cut } => Ok(Some(Later { entries, withdrawn, revoked_from: cut })),
+        Since::Further { entries, withdrawn, cut } => {
+            Ok(Some(Later { entries, withdrawn, revoked_from: cut }))
+        }
         Since::Forked(found) => {
             let path = evidence::keep(&evidence::folder(context), &found)?;
             Err(CliError::misbehaved(format_args!(
@@ -225,16 +232,24 @@ impl Said {
         line("under log key", &self.log_key);
         for one in &self.cosigned {
             let note = if one.counts { "" } else { "; does not count: one law can compel both" };
-            line("cosigned by", &format!("{} ({}) on {}{note}", one.member, one.jurisdiction, moment(one.at)));
+            line(
+                "cosigned by",
+                &format!("{} ({}) on {}{note}", one.member, one.jurisdiction, moment(one.at)),
+            );
         }
         match self.existed_by {
             Some(time) => line("existed by", &format!("{}, as enough other jurisdictions saw", moment(time))),
-            None if self.settled => line("existed by", "nobody says: this federation asks for no cosignatures"),
+            None if self.settled => {
+                line("existed by", "nobody says: this federation asks for no cosignatures")
+            }
             None => line("existed by", "not enough others say: it was pending when this file was made"),
         }
         line(
             "belonging to",
-            &format!("{}, roster version {}, resting on {}", self.federation, self.roster_version, self.roster_hash),
+            &format!(
+                "{}, roster version {}, resting on {}",
+                self.federation, self.roster_version, self.roster_hash
+            ),
         );
         match &self.since {
             None => line(

@@ -145,7 +145,10 @@ impl Audited {
         }
         let kept = Kept::decode(body.as_slice()).map_err(|error| damaged(error.to_string()))?;
         if kept.version != VERSION || kept.federation != federation || kept.member != member.as_str() {
-            return Err(damaged(format!("it is of {} in {}, layout {}", kept.member, kept.federation, kept.version)));
+            return Err(damaged(format!(
+                "it is of {} in {}, layout {}",
+                kept.member, kept.federation, kept.version
+            )));
         }
         kept.restore(federation, member).map(Some).map_err(damaged)
     }
@@ -187,7 +190,8 @@ impl Kept {
     fn restore(self, federation: &str, member: &MemberName) -> Result<Audited, String> {
         let tree = CompactRange::from_bytes(&self.tree).map_err(|error| error.to_string())?;
         let keys = self.keys.iter().map(Key::kept).collect::<Result<Vec<_>, _>>()?;
-        let prefix = Prefix::restore(federation, member.clone(), tree, keys).map_err(|void| void.to_string())?;
+        let prefix =
+            Prefix::restore(federation, member.clone(), tree, keys).map_err(|void| void.to_string())?;
         let key = |bytes: &[u8]| bytes.try_into().map_err(|_| "a key has 32 bytes".to_owned());
         let note = match self.note.as_slice() {
             [] => None,

@@ -306,7 +306,8 @@ impl Replica {
     /// From which index of another member's log on this log says that a key of that member does not count.
     #[must_use]
     pub fn revoked_elsewhere(&self, member: &MemberName, key: &PublicKey) -> Option<u64> {
-        let of = self.facts.revocations.iter().filter(|(whose, revoked, _)| whose == member && revoked == key);
+        let of =
+            self.facts.revocations.iter().filter(|(whose, revoked, _)| whose == member && revoked == key);
         of.map(|(_, _, since_index)| *since_index).min()
     }
 

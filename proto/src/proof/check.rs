@@ -114,7 +114,8 @@ impl Proof {
         if self.grant.index >= self.batch.index {
             return Err(Unproven::LateGrant { grant: self.grant.index, batch: self.batch.index });
         }
-        let segment = member.segment_at(self.grant.index).ok_or_else(|| Unproven::NoMember(member.name.clone()))?;
+        let segment =
+            member.segment_at(self.grant.index).ok_or_else(|| Unproven::NoMember(member.name.clone()))?;
         let root = segment.root_key.admit().map_err(|why| Unproven::Grant(why.into()))?;
         grant.verify(&root).map_err(Unproven::Grant)?;
         said.key.admit().map_err(|why| Unproven::Grant(why.into()))?;
@@ -128,8 +129,7 @@ impl Proof {
             rest: Rest::Proof(self.disclosure.clone()),
             not_here: Vec::new(),
         };
-        let batch =
-            VerifiedBatch::verify_disclosure(header.clone(), shown).map_err(Unproven::Disclosure)?;
+        let batch = VerifiedBatch::verify_disclosure(header.clone(), shown).map_err(Unproven::Disclosure)?;
         let leaf = batch.leaves.into_iter().next().ok_or(Unproven::NoStatement)?;
         Ok((leaf.id, leaf.statement.map_err(Unproven::Statement)?))
     }
@@ -162,7 +162,8 @@ fn rosters(signed: &[SignedRoster], anchor: &Hash) -> Result<(AcceptedRoster, Ve
 fn every_signature_holds(version: u64, signed: &SignedRoster) -> Result<(), Unproven> {
     let mut seen = BTreeSet::new();
     let holds = signed.signatures.iter().all(|(key, signature)| {
-        let verified = key.admit().is_ok_and(|key| Context::Roster.verify(&signed.body, signature, &key).is_ok());
+        let verified =
+            key.admit().is_ok_and(|key| Context::Roster.verify(&signed.body, signature, &key).is_ok());
         seen.insert(*key) && verified
     });
     if holds { Ok(()) } else { Err(Unproven::RosterSignature { version }) }

@@ -44,7 +44,9 @@ pub enum Unproven {
     #[error("checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// A signature line that nothing checks.
-    #[error("checkpoint: the signature line of `{0}` is of no key that the rosters name, or stands there twice")]
+    #[error(
+        "checkpoint: the signature line of `{0}` is of no key that the rosters name, or stands there twice"
+    )]
     StrangeLine(String),
     /// The log began anew below the entry.
     #[error("checkpoint: its log key was replaced at size {end}, and entry {entry} was cut off there")]

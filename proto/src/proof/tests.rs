@@ -67,11 +67,8 @@ fn log(grant: &Bytes, batch: &Bytes, size: u64) -> Vec<Bytes> {
 }
 
 fn noted(leaves: &[Hash], cosigners: &[(u8, u64)]) -> Bytes {
-    let checkpoint = Checkpoint {
-        origin: origin_of("m1.example"),
-        size: leaves.len() as u64,
-        root: merkle::root(leaves),
-    };
+    let checkpoint =
+        Checkpoint { origin: origin_of("m1.example"), size: leaves.len() as u64, root: merkle::root(leaves) };
     let note = crate::checkpoint::SignedCheckpoint::sign(checkpoint, &key(81)).expect("a note");
     let lines: String = cosigners
         .iter()
@@ -181,7 +178,8 @@ fn signature_lines_that_nobody_can_check_are_refused() {
         move |proof: &mut Proof| proof.checkpoint = [&proof.checkpoint[..], line.as_bytes()].concat().into()
     };
     let log_key = PublicKey::of(&key(81)).0;
-    let note = crate::checkpoint::SignedCheckpoint::open(&sound().checkpoint, "m1.example/almenara", &log_key);
+    let note =
+        crate::checkpoint::SignedCheckpoint::open(&sound().checkpoint, "m1.example/almenara", &log_key);
     let note = note.expect("a note");
     let line = |name: &str, seed| note.cosign(name, &key(seed), NOW).expect("a line");
     check(added(&line("witness.example", 9)), "of no key that the rosters name");

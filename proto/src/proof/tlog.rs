@@ -81,9 +81,12 @@ impl FromStr for TlogProof {
         let extra = lines.next().and_then(|line| line.strip_prefix("extra "));
         let extra = extra.and_then(|base64| BASE64.decode(base64.as_bytes()).ok());
         let extra = extra.filter(|bytes| bytes.len() <= ENTRY_BYTES).ok_or(bad("its entry is missing"))?;
-        let digits = lines.next().and_then(|line| line.strip_prefix("index ")).ok_or(bad("it has no index"))?;
-        let index = digits.parse().ok().filter(|index: &u64| *index <= MAX_SIZE && index.to_string() == digits);
-        let path = lines.map(|line| BASE64.decode(line.as_bytes()).ok()?.as_slice().try_into().ok().map(Hash));
+        let digits =
+            lines.next().and_then(|line| line.strip_prefix("index ")).ok_or(bad("it has no index"))?;
+        let index =
+            digits.parse().ok().filter(|index: &u64| *index <= MAX_SIZE && index.to_string() == digits);
+        let path =
+            lines.map(|line| BASE64.decode(line.as_bytes()).ok()?.as_slice().try_into().ok().map(Hash));
         Ok(Self {
             extra: extra.into(),
             index: index.ok_or(bad("its index is no decimal number"))?,

@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     batches::five,
-    logs,
-    rosters,
+    logs, rosters,
     world::{LOG, MEMBER, NGO, NOW, hex, key},
 };
 
@@ -22,7 +21,8 @@ fn sound() -> Proof {
     let batch = five();
     let entry = LogEntry::Batch(batch.header.clone()).encode();
     let noise = |text: &'static str| Bytes::from_static(text.as_bytes());
-    let log = [logs::cyber_desk_grant(), noise("one"), entry.clone(), noise("three"), noise("four"), noise("five")];
+    let log =
+        [logs::cyber_desk_grant(), noise("one"), entry.clone(), noise("three"), noise("four"), noise("five")];
     let leaves: Vec<Hash> = log.iter().map(|entry| merkle::leaf_hash(entry)).collect();
     let path = |at: usize| merkle::inclusion(&leaves, at).expect("a path");
     let origin = batch.header.content.origin_hash();

@@ -85,7 +85,8 @@ impl Library {
             hashes.truncate(usize::from(id.width(size)).saturating_mul(Hash::LEN));
         }
         let mut prover = Prover::new(size, &tiles).map_err(|why| damaged(why.to_string()))?;
-        let signed = Note::parse(&head.checkpoint).ok().and_then(|note| note.text().parse::<Checkpoint>().ok());
+        let signed =
+            Note::parse(&head.checkpoint).ok().and_then(|note| note.text().parse::<Checkpoint>().ok());
         if signed.is_none_or(|signed| signed.size != size || signed.root != prover.root()) {
             return Err(damaged("the tiles do not lead to the signed root".to_owned()));
         }
@@ -102,7 +103,8 @@ impl Library {
         let to = from.saturating_add(hashes.len() as u64);
         let entries = self.store.entries(head.log, from, to, TILE_WIDTH as u32).await?;
         let missing = || NotServed::Damaged("an entry is missing".to_owned());
-        let mut bundle = Vec::with_capacity(entries.iter().map(|entry| entry.bytes.len().saturating_add(2)).sum());
+        let mut bundle =
+            Vec::with_capacity(entries.iter().map(|entry| entry.bytes.len().saturating_add(2)).sum());
         let mut entries = entries.into_iter();
         for (at, hash) in (from..).zip(hashes) {
             let entry = entries.next().filter(|entry| entry.index == at).ok_or_else(missing)?;

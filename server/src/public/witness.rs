@@ -103,13 +103,14 @@ impl Pages {
         let segment = roster.roster.member(&member).and_then(|member| member.segment());
         let segment = segment.ok_or(NotCosigned::UnknownOrigin)?;
         let mut watch = self.public.heads.subscribe(&member).ok_or(NotCosigned::UnknownOrigin)?;
-        let signed = SignedCheckpoint::open(&note, &origin_of(member.as_str()), &segment.log_key.0)
-            .map_err(|error| match error {
+        let signed = SignedCheckpoint::open(&note, &origin_of(member.as_str()), &segment.log_key.0).map_err(
+            |error| match error {
                 CheckpointError::Note(NoteError::BadSignature { .. } | NoteError::NoKnownSignature) => {
                     NotCosigned::Unsigned
                 }
                 _ => NotCosigned::Malformed,
-            })?;
+            },
+        )?;
         let new = signed.checkpoint();
         if old > new.size {
             return Err(NotCosigned::Malformed);
@@ -175,13 +176,24 @@ mod tests {
     fn a_request_has_one_spelling() {
         let parsed = |text: &str| parse(&Bytes::copy_from_slice(text.as_bytes()));
         let hash = BASE64.encode(&[7; 32]);
-        let request = parsed(&format!("old 12\n{hash}\n{hash}\n\nlog\n13\nroot\n\n— log x\n")).expect("parsed");
+        let request =
+            parsed(&format!("old 12\n{hash}\n{hash}\n\nlog\n13\nroot\n\n— log x\n")).expect("parsed");
         assert_eq!((request.old, request.proof), (12, vec![Hash([7; 32]); 2]));
         assert_eq!(request.note, "log\n13\nroot\n\n— log x\n");
         assert_eq!(origin(&request.note), Some("log"));
         assert_eq!(parsed("old 0\n\nlog\n").map(|request| request.proof.len()), Some(0));
         let many = format!("old 1\n{}\n", format!("{hash}\n").repeat(64));
-        for bad in ["", "old 1", "old 1\n", "old 01\n\nx", "old -1\n\nx", "old 1 \n\nx", "size 1\n\nx", "old 1\nx\n\ny", &many] {
+        for bad in [
+            "",
+            "old 1",
+            "old 1\n",
+            "old 01\n\nx",
+            "old -1\n\nx",
+            "old 1 \n\nx",
+            "size 1\n\nx",
+            "old 1\nx\n\ny",
+            &many,
+        ] {
             assert_eq!(parsed(bad), None, "{bad:?}");
         }
     }

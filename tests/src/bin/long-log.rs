@@ -51,13 +51,15 @@ async fn main() -> Result<()> {
     let home = NodeHome::find(Some(args.home), None, &environment)?;
     let config = Config::read(&home, &environment)?;
     let keys = NodeKeys::load(&config.keys, &config.member)?;
-    let root = almenara_client::keyfile::load(&home.key("root.pem"), almenara_client::keyfile::Purpose::Root)?;
+    let root =
+        almenara_client::keyfile::load(&home.key("root.pem"), almenara_client::keyfile::Purpose::Root)?;
     let store = Store::open(config.store.as_str()).await?;
     let log = store.add_log(config.member.as_str()).await?;
     let head = store.heads().await?.into_iter().find(|head| head.log == log).context("the log")?;
     ensure!(head.size == 0, "the log has entries already");
 
-    let rosters = almenara_client::rosters::Rosters::open(home.rosters(), config.roster.context("a joined roster")?)?;
+    let rosters =
+        almenara_client::rosters::Rosters::open(home.rosters(), config.roster.context("a joined roster")?)?;
     let roster = &rosters.current().roster;
     let (federation, publisher) = (roster.federation.clone(), Publisher::new(&config.member, "long-desk")?);
     let desk = SigningKey::from_bytes(&merkle::sha256(&[b"a desk of tests"]).0);
