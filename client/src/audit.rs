@@ -15,6 +15,7 @@ mod finding;
 pub mod html;
 mod log;
 pub mod metrics;
+mod replay;
 mod report;
 mod rosters;
 mod run;

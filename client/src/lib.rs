@@ -29,6 +29,7 @@ pub mod home;
 pub mod keyfile;
 pub mod output;
 pub mod pages;
+pub mod passphrase;
 pub mod proofs;
 pub mod publish;
 pub mod pull;

@@ -6,9 +6,13 @@ mod lookup;
 mod publish;
 mod roster;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use axum::middleware::Next;
+use axum::{middleware::Next, response::IntoResponse as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, service::Routes};
 
@@ -59,6 +63,8 @@ pub struct Api {
     pub shutdown: CancellationToken,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else, as the operator alone decides in an emergency.
+    pub narrowed: Arc<BTreeSet<MemberName>>,
     /// How long a frame may wait for its reader.
     pub unread: Duration,
 }
@@ -74,7 +80,8 @@ impl Api {
             })?;
         let member = id.member().parse().map_err(|error| error::status(Blame::Malformed, &error))?;
         let jurisdiction = self.consumers.get(id.name()).copied();
-        Ok(Account { id, member, node: self.node.clone(), jurisdiction })
+        let narrowed = self.narrowed.contains(&member);
+        Ok(Account { id, member, node: self.node.clone(), jurisdiction, narrowed })
     }
 }
 
@@ -82,8 +89,15 @@ impl Api {
 async fn require_certificate(request: axum::extract::Request, next: Next) -> axum::response::Response {
     match request.extensions().get::<Caller>() {
         Some(Caller { id: Some(_), .. }) => next.run(request).await,
-        _ => no_certificate().into_http(),
+        _ if is_grpc(&request) => no_certificate().into_http(),
+        // What everybody may read has routes of its own.
+        _ => (http::StatusCode::NOT_FOUND, "there is no such page here\n").into_response(),
     }
+}
+
+fn is_grpc(request: &axum::extract::Request) -> bool {
+    let kind = request.headers().get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn no_certificate() -> Status {

@@ -1,14 +1,17 @@
 //! Keeps what a node does in step with who belongs: whose certificates count, whose logs it has, whom it follows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use almenara_client::rosters::authorities;
+use almenara_client::rosters::{authorities, expiry_warning};
 use almenara_proto::{keys::PublicKey, name::MemberName, roster::Roster};
 
 use crate::{node::NodeError, peers::Peers};
+
+/// How often the end of the roster is told, once it is near.
+const REMIND_EVERY: Duration = Duration::from_secs(86_400);
 
 /// What keeps in step.
 pub struct Members {
@@ -30,6 +33,7 @@ impl Members {
         let mut version = self.peers.rosters.subscribe();
         let mut following: BTreeMap<MemberName, CancellationToken> = BTreeMap::new();
         let mut follows = JoinSet::new();
+        let mut remind = tokio::time::interval(REMIND_EVERY);
         loop {
             version.borrow_and_update();
             let accepted = self.peers.rosters.current();
@@ -70,6 +74,11 @@ impl Members {
                 tokio::select! {
                     changed = version.changed() => if changed.is_err() { return Ok(()) } else { break },
                     () = shutdown.cancelled() => return Ok(()),
+                    _ = remind.tick() => {
+                        if let Some(warning) = expiry_warning(roster, (self.peers.clock)()) {
+                            tracing::warn!("{warning}");
+                        }
+                    }
                     Some(ended) = follows.join_next(), if !follows.is_empty() => {
                         ended.map_err(|error| NodeError::Part(error.to_string()))?;
                     }

@@ -1,6 +1,10 @@
 //! Assembles a node and serves it on one port.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
 
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -58,6 +62,8 @@ pub struct Settings {
     pub lookups_per_minute: u64,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else.
+    pub narrowed: BTreeSet<MemberName>,
     /// Unix seconds.
     pub clock: Clock,
     /// Bounds on connections.
@@ -120,6 +126,13 @@ impl Node {
         roster.member(&settings.member).ok_or_else(|| refuse("it is no member"))?;
         let keys = [&settings.log_key, &settings.cosign_key].map(PublicKey::of);
         members::check_keys(roster, &settings.member, keys)?;
+        for member in &settings.narrowed {
+            if roster.contains(member) {
+                tracing::warn!(%member, "narrowed: it gets from this node what is public and nothing else");
+            } else {
+                tracing::warn!(%member, "narrowing names nobody on the roster");
+            }
+        }
         let store = Store::open(&settings.store_url).await?;
         for member in roster.members.keys() {
             store.add_log(member.as_str()).await?;
@@ -172,6 +185,7 @@ impl Node {
             node: settings.member.clone(),
             shutdown: shutdown.clone(),
             consumers: settings.consumers,
+            narrowed: Arc::new(settings.narrowed),
             unread: settings.limits.unread,
         })
         .await

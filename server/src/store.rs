@@ -87,9 +87,13 @@ impl StoreError {
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
 const WRITER_CACHE_KIB: u32 = 24 * 1024;
-/// SQLite pages held by each reader, in KiB: the index of a million statements. The readers and the writer stay well
-/// below a node's 256 MiB.
-const READER_CACHE_KIB: u32 = 36 * 1024;
+/// SQLite pages held by each reader, in KiB: the index of a million statements and a quarter of their payloads. The
+/// readers and the writer stay below a node's 256 MiB.
+const READER_CACHE_KIB: u32 = 43 * 1024;
+/// Bytes of an SQLite page: four rows of payloads. A lookup that hits reads one page for one statement, so larger ones
+/// are copied for nothing; smaller ones split rows and slow down the writer. A database keeps the size that it was
+/// made with.
+const PAGE_BYTES: u32 = 8_192;
 /// Readers at once. More threads than that fight for two cores, and each has a cache of its own.
 const READERS: u32 = 2;
 
@@ -156,19 +160,22 @@ impl Store {
     }
 
     /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`, `{pairs}`
-    /// that of the pairs of numbers in it, as columns `a` and `b`.
+    /// that of the pairs of numbers in it, as columns `a` and `b`; `{list}` all rows of `hashes` as one text,
+    /// `HASH:PLACE,…`.
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
-        let (numbers, pairs) = match self.dialect {
+        let (numbers, pairs, list) = match self.dialect {
             Dialect::Sqlite => (
                 "SELECT value AS v FROM json_each($1)",
                 "SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each($1)",
+                "group_concat(hash || ':' || place)",
             ),
             Dialect::Postgres => (
                 "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v",
                 "SELECT (v ->> 0)::bigint AS a, (v ->> 1)::bigint AS b FROM json_array_elements($1::json) AS v",
+                "string_agg(hash || ':' || place, ',')",
             ),
         };
-        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs))
+        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs).replace("{list}", list))
     }
 }
 
@@ -181,7 +188,7 @@ async fn pool(url: &str, dialect: Dialect, size: u32, cache_kib: u32) -> Result<
                 if dialect == Dialect::Sqlite {
                     // FULL: a log that forgets acknowledged entries at a power loss forks itself.
                     let settings = format!(
-                        "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                        "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                          PRAGMA cache_size = -{cache_kib}; PRAGMA journal_size_limit = 67108864; \
                          PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;"
                     );

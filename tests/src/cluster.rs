@@ -66,12 +66,16 @@ pub struct MemberHome {
 pub struct Setup {
     /// Groups of the roster: a name, and which members, by position.
     pub groups: Vec<(&'static str, Vec<usize>)>,
+    /// Cosignatures that settle; one, where anybody else could give it, when not said.
+    pub quorum: Option<u32>,
     /// For one publisher.
     pub statements_per_day: u64,
     /// Values, for one member.
     pub lookups_per_minute: u64,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else, by position.
+    pub narrowed: Vec<usize>,
     /// Values that nobody reports by accident.
     pub safeguards: Safeguards,
     /// Bounds on connections.
@@ -82,9 +86,11 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             groups: Vec::new(),
+            quorum: None,
             statements_per_day: 100_000_000,
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
+            narrowed: Vec::new(),
             safeguards: Safeguards::none(),
             limits: Limits::default(),
         }
@@ -153,9 +159,9 @@ impl Cluster {
         let groups = setup.groups.iter().map(|(name, members)| ((*name).to_owned(), named(members)));
         let roster = Roster {
             // Where nobody else could cosign, everything is settled at once.
-            quorum: u32::from(
-                members.iter().any(|(_, place)| Some(*place) != members.first().map(|one| one.1)),
-            ),
+            quorum: setup.quorum.unwrap_or_else(|| {
+                u32::from(members.iter().any(|(_, place)| Some(*place) != members.first().map(|one| one.1)))
+            }),
             federation: FEDERATION.into(),
             version: 1,
             expires_at: ROSTER_EXPIRES,
@@ -232,6 +238,12 @@ impl Cluster {
             statements_per_day: self.setup.statements_per_day,
             lookups_per_minute: self.setup.lookups_per_minute,
             consumers: self.setup.consumers.clone(),
+            narrowed: self
+                .setup
+                .narrowed
+                .iter()
+                .map(|at| Ok(self.member(*at)?.name.clone()))
+                .collect::<Result<_>>()?,
             clock: self.clock(),
             limits: self.setup.limits.clone(),
         })

@@ -12,11 +12,7 @@ use almenara_proto::{
     wire::{self, replicate_frame::Frame},
 };
 
-use super::{
-    Fault, Finding, Place,
-    log::{Log, cut},
-    source::bundle_path,
-};
+use super::{Fault, Finding, Place, log::Log, replay::cut, source::bundle_path};
 use crate::{
     connect::Node,
     evidence,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock,
-    commands::audit as command,
+    commands::{audit as command, monitor},
     config::Environment,
     context::Context,
     exit::Exit,
@@ -353,6 +353,38 @@ fn entries_that_count_for_nothing_and_keys_that_ended_are_told() {
     assert!(said.ends_with("[signed by m1.example]"), "{said}");
     let revoked: Vec<u64> = found.logs[0].revoked.iter().map(|one| one.from).collect();
     assert_eq!(revoked, [3], "the key ends by a log that its own member does not keep");
+}
+
+#[test]
+fn a_monitor_tells_once_what_is_new_and_writes_numbers() {
+    let auditor = Auditor::new();
+    auditor.show("shown", &TestLog::small(1), 4, 4);
+    let (told, metrics) = (auditor.path("told"), auditor.path("almenara.prom"));
+    let what = command::What {
+        targets: vec![auditor.path("shown").display().to_string()],
+        ..command::What::default()
+    };
+    let args = |rounds| monitor::Args {
+        what: what.clone(),
+        every: 0,
+        rounds: Some(rounds),
+        metrics: Some(metrics.clone()),
+        exec: Some(format!("cat >> '{}'", told.display())),
+    };
+    let run = |rounds| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(monitor::run(args(rounds), &auditor.context(NOW))).map(Exit::from)
+    };
+    assert_eq!(run(1), Ok(Exit::Done));
+    assert!(!told.exists(), "nothing is to be told");
+    let page = "shown/log/m1.example/tile/0/000.p/4";
+    std::fs::remove_dir_all(auditor.path("audit")).expect("removed");
+    assert_eq!(auditor.damaged(page, 9, || run(3)), Ok(Exit::No));
+    let text = std::fs::read_to_string(&told).expect("told");
+    let report: serde_json::Value = serde_json::from_str(&text).expect("one report, told once");
+    assert_eq!(report["findings"][0]["place"], "tile/0/000.p/4, hash 0");
+    let numbers = std::fs::read_to_string(&metrics).expect("written");
+    assert!(numbers.contains("\nalmenara_audit_findings 1\n"), "{numbers}");
 }
 
 #[test]

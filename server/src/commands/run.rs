@@ -38,8 +38,9 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
 /// # Errors
 /// [`CliError`] (usage), with what to mend.
 pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
-    let keys = NodeKeys::load(&config.keys, &config.member)?;
     let rosters = context.rosters(config)?;
+    let listed = rosters.current().roster.member(&config.member);
+    let keys = NodeKeys::load(&config.keys, &config.member, listed, &context.passphrases)?;
     let first = rosters.version(1).unwrap_or_else(|| rosters.current());
     if first.roster.federation != config.federation.as_str() {
         return Err(CliError::usage(format!(
@@ -62,6 +63,7 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         statements_per_day: config.quotas.statements_per_day,
         lookups_per_minute: config.quotas.lookups_per_minute,
         consumers: config.consumers.clone(),
+        narrowed: config.narrowed.clone(),
         clock: Arc::clone(&context.clock),
         limits: Limits::default(),
     })

@@ -3,6 +3,7 @@
 use almenara_client::{
     exit::{CliError, Outcome},
     output::Style,
+    rosters::expiry_warning,
     rpc::log_service_client::LogServiceClient,
     store::cosigners,
     text::{count, duration},
@@ -43,6 +44,9 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
     let rosters = context.rosters(&config)?;
     let roster = &rosters.current().roster;
+    if let Some(warning) = expiry_warning(roster, context.now()) {
+        context.output.warn(warning);
+    }
     let authorities = SharedAuthorities::new(almenara_client::rosters::authorities(roster)?);
     let identity = context.identity(&config)?;
     let address = config.local_address().to_string();

@@ -64,6 +64,10 @@ impl Library {
             return Err(NotServed::NotThere);
         }
         let turn = self.turn.acquire().await;
+        // Whoever had the turn before may have read the same.
+        if let Some(bytes) = self.hot.get((head.log, path)) {
+            return Ok(bytes);
+        }
         let tile = self.tile(head, id, width).await?;
         let bytes = if path.is_bundle() { self.bundle(head, index, &tile).await? } else { tile };
         drop(turn);

@@ -218,7 +218,7 @@ impl Store {
         let mut found: BTreeMap<u64, Vec<(u32, Bytes)>> = BTreeMap::new();
         for row in rows {
             let first = Place::from_number(row.try_get(0)?);
-            let chunk = decode_chunk(row.try_get(1)?).into_iter();
+            let chunk = decode_chunk(row.try_get(1)?, |_| true).into_iter();
             found
                 .entry(first.entry())
                 .or_default()
@@ -245,12 +245,9 @@ impl Store {
         let mut found = BTreeMap::new();
         for row in rows {
             let first: i64 = row.try_get(0)?;
-            for (slot, bytes) in decode_chunk(row.try_get(1)?) {
-                let place = Place::from_number(first + i64::from(slot));
-                if wanted.binary_search(&place).is_ok() {
-                    found.insert(place, bytes);
-                }
-            }
+            let place = |slot| Place::from_number(first + i64::from(slot));
+            let chunk = decode_chunk(row.try_get(1)?, |slot| wanted.binary_search(&place(slot)).is_ok());
+            found.extend(chunk.into_iter().map(|(slot, bytes)| (place(slot), bytes)));
         }
         Ok(found)
     }
@@ -266,13 +263,18 @@ impl Store {
         }
         // First what waits in memory: a row that is written meanwhile is then found in the table, or twice.
         let mut found = self.fresh.places(keys);
-        let text = self.sql("SELECT hash, place FROM hashes WHERE hash IN ({numbers})");
-        let rows = sqlx::query(text)
+        // In one row: a thousand small ones cost more to hand over than to find.
+        let text = self.sql("SELECT {list} FROM hashes WHERE hash IN ({numbers})");
+        let list: Option<String> = sqlx::query_scalar(text)
             .bind(json_numbers(keys.iter().map(|key| key.cast_signed())))
-            .fetch_all(&self.readers)
+            .fetch_one(&self.readers)
             .await?;
-        for row in rows {
-            found.push((unsigned(row.try_get(0)?), Place::from_number(row.try_get(1)?)));
+        for pair in list.as_deref().unwrap_or_default().split_terminator(',') {
+            let pair = pair
+                .split_once(':')
+                .and_then(|(hash, place)| Some((hash.parse().ok()?, place.parse().ok()?)));
+            let (hash, place) = pair.ok_or_else(|| damaged("index")(&"a hash and a place are expected"))?;
+            found.push((unsigned(hash), Place::from_number(place)));
         }
         found.sort_unstable();
         found.dedup();

@@ -444,21 +444,22 @@ fn encode_chunk(statements: &[(u32, Bytes, Option<u64>)]) -> Vec<u8> {
     out.into()
 }
 
-/// The statements of a chunk, with their slots.
-pub(super) fn decode_chunk(bytes: Vec<u8>) -> Vec<(u32, Bytes)> {
-    let mut rest = Bytes::from(bytes);
-    let mut out = Vec::with_capacity(CHUNK as usize);
+/// The statements of a chunk that are wanted, with their slots. Nothing is counted or copied for the others: a lookup
+/// wants one of them.
+pub(super) fn decode_chunk(bytes: Vec<u8>, mut wanted: impl FnMut(u32) -> bool) -> Vec<(u32, Bytes)> {
+    let bytes = Bytes::from(bytes);
+    let mut out = Vec::new();
+    let mut at = 0usize;
     for slot in 0..CHUNK {
-        let Some(length) = rest.first_chunk::<2>().map(|length| usize::from(u16::from_le_bytes(*length)))
-        else {
-            break;
-        };
-        if rest.len() < length.saturating_add(2) {
+        let length = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>());
+        let Some(length) = length.map(|length| usize::from(u16::from_le_bytes(*length))) else { break };
+        let from = at.saturating_add(2);
+        at = from.saturating_add(length);
+        if at > bytes.len() {
             break;
         }
-        let mut statement = rest.split_to(length.saturating_add(2));
-        if length > 0 {
-            out.push((slot, statement.split_off(2)));
+        if length > 0 && wanted(slot) {
+            out.push((slot, bytes.slice(from..at)));
         }
     }
     out

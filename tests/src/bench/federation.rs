@@ -1,7 +1,7 @@
 //! Two nodes, each a child process with its own SQLite store, made from files that the parent writes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -266,6 +266,7 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
             statements_per_day: u64::MAX,
             lookups_per_minute: u64::MAX,
             consumers: BTreeMap::new(),
+            narrowed: BTreeSet::new(),
             clock: clock::system(),
             limits: Limits::default(),
         },

@@ -6,7 +6,12 @@
 
 use std::path::PathBuf;
 
-use almenara_client::{clock, config::Environment};
+use almenara_client::{
+    clock,
+    config::Environment,
+    keyfile::{self, Purpose},
+    passphrase::Passphrases,
+};
 use almenara_proto::{
     batch::{Author, seal},
     checkpoint::SignedCheckpoint,
@@ -50,9 +55,9 @@ async fn main() -> Result<()> {
     let environment = Environment::read();
     let home = NodeHome::find(Some(args.home), None, &environment)?;
     let config = Config::read(&home, &environment)?;
-    let keys = NodeKeys::load(&config.keys, &config.member)?;
-    let root =
-        almenara_client::keyfile::load(&home.key("root.pem"), almenara_client::keyfile::Purpose::Root)?;
+    let passphrases = Passphrases::default();
+    let keys = NodeKeys::load(&config.keys, &config.member, None, &passphrases)?;
+    let root = keyfile::load(&home.key("root.pem"), Purpose::Root, &passphrases)?;
     let store = Store::open(config.store.as_str()).await?;
     let log = store.add_log(config.member.as_str()).await?;
     let head = store.heads().await?.into_iter().find(|head| head.log == log).context("the log")?;
