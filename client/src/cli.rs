@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        self, completions, dispute, evidence, export, grant, import, keygen, lookup, publish, pull, revoke,
-        roster, show, sight, sign, status, submit, watch, withdraw,
+        self, audit, completions, dispute, evidence, export, grant, import, keygen, lookup, monitor, prove,
+        publish, pull, revoke, roster, show, sight, sign, status, submit, verify, watch, withdraw,
     },
     config::Environment,
     context::Context,
@@ -114,6 +114,14 @@ pub enum Verb {
     Export(export::Args),
     /// Show one statement with everything that is known about it
     Show(show::Args),
+    /// Check what nodes show to everybody: rosters, logs, tiles, cosignatures
+    Audit(audit::Args),
+    /// Audit again and again, and tell somebody when something does not hold
+    Monitor(monitor::Args),
+    /// Write a file that proves one statement to anybody (offline)
+    Prove(prove::Args),
+    /// Check proof files: who said what, when at the latest, under which key (offline)
+    Verify(verify::Args),
     /// Show logs, sizes, ages and trouble of the local store
     Status(status::Args),
     /// Check and list proof that somebody signed two histories (offline)

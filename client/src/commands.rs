@@ -16,6 +16,7 @@ mod send;
 #[cfg(test)]
 mod tests;
 
+pub mod audit;
 pub mod completions;
 pub mod dispute;
 pub mod evidence;
@@ -24,6 +25,8 @@ pub mod grant;
 pub mod import;
 pub mod keygen;
 pub mod lookup;
+pub mod monitor;
+pub mod prove;
 pub mod publish;
 pub mod pull;
 pub mod revoke;
@@ -33,6 +36,7 @@ pub mod sight;
 pub mod sign;
 pub mod status;
 pub mod submit;
+pub mod verify;
 pub mod watch;
 pub mod withdraw;
 
@@ -58,6 +62,10 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Lookup(args) => lookup::run(args, context).await,
         Verb::Export(args) => export::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,
+        Verb::Audit(args) => audit::run(args, context).await,
+        Verb::Monitor(args) => monitor::run(args, context).await,
+        Verb::Prove(args) => prove::run(&args, context),
+        Verb::Verify(args) => verify::run(&args, context),
         Verb::Status(args) => status::run(args, context).await,
         Verb::Evidence(args) => evidence::run(args, context).await,
         Verb::Completions(args) => completions::run(args, context).await,

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
+
 use almenara_client::store::is_settled;
 use almenara_proto::{
     blame::Blame,
@@ -149,6 +151,13 @@ impl Cosignatures {
         while waiting.len() > REMEMBERED {
             waiting.pop_first();
         }
+    }
+
+    /// The note of this size with the cosignatures that came so far; nothing when it is not remembered.
+    #[must_use]
+    pub fn collected(&self, size: u64) -> Option<Bytes> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(&size).map(|collected| Bytes::copy_from_slice(collected.note.note()))
     }
 
     /// Takes a cosignature of `member`, and gives the note with all that were collected when this one settled it.

@@ -25,6 +25,7 @@ pub mod store;
 pub mod outgoing;
 pub mod rot;
 pub mod grpc;
+pub mod public;
 pub mod quota;
 pub mod peers;
 pub mod members;

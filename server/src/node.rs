@@ -32,6 +32,7 @@ use crate::{
     outgoing::Outgoing,
     own_log::{Behind, OwnLog},
     peers::Peers,
+    public::{self, Library, Public},
     quota::LookupQuota,
     recover::Recoverer,
     rosters::SharedRosters,
@@ -199,6 +200,22 @@ impl Node {
             rotten.clone(),
         );
         let authorities = SharedAuthorities::new(authorities(roster)?);
+        let cosigner = Cosigner::new(
+            settings.member.clone(),
+            settings.cosign_key,
+            Arc::clone(&settings.clock),
+            own.clone(),
+            compared.clone(),
+            trees.clone(),
+        );
+        let public = Public {
+            library: Library::new(store.clone(), rotten.clone()),
+            heads: heads.clone(),
+            rosters: settings.rosters.clone(),
+            cosignatures: cosignatures.clone(),
+            cosigner: cosigner.clone(),
+            member: settings.member.clone(),
+        };
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
             cosignatures,
@@ -214,7 +231,8 @@ impl Node {
             unread: settings.limits.unread,
         })
         .await
-        .map_err(|error| NodeError::Part(error.to_string()))?;
+        .map_err(|error| NodeError::Part(error.to_string()))?
+        .merge(public::routes(public));
         let server_identity = ServerIdentity::new(settings.identity.clone())?;
         let tls = Tls::new(server_identity, authorities.clone(), Arc::clone(&settings.clock))?;
         let address = listener.local_addr()?;
@@ -233,14 +251,7 @@ impl Node {
             rosters: settings.rosters.clone(),
             identity: settings.identity,
             authorities,
-            cosigner: Cosigner::new(
-                settings.member.clone(),
-                settings.cosign_key,
-                Arc::clone(&settings.clock),
-                own.clone(),
-                compared.clone(),
-                trees.clone(),
-            ),
+            cosigner,
             clock: settings.clock,
             compared,
             own: own.clone(),

@@ -161,11 +161,7 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
         key: header.content.key.to_string(),
         kind: statement.indicator.kind().as_str(),
         value: statement.indicator.value().to_owned(),
-        claim: match &statement.claim {
-            Claim::Report(_) => "report",
-            Claim::Sighting(_) => "sighting",
-            Claim::Dispute(_) => "dispute",
-        },
+        claim: claim(statement),
         counted: counted.as_str(),
         withdrawn: piece.standing.withdrawn,
         made_at: statement.made_at,
@@ -188,7 +184,15 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
     })
 }
 
-fn details(statement: &Statement) -> Vec<(&'static str, String)> {
+pub(super) const fn claim(statement: &Statement) -> &'static str {
+    match &statement.claim {
+        Claim::Report(_) => "report",
+        Claim::Sighting(_) => "sighting",
+        Claim::Dispute(_) => "dispute",
+    }
+}
+
+pub(super) fn details(statement: &Statement) -> Vec<(&'static str, String)> {
     let mut details = match &statement.claim {
         Claim::Report(report) => report_details(report),
         Claim::Sighting(sighting) => vec![
