@@ -71,7 +71,6 @@ pub struct Public {
 }
 
 /// All pages.
-#[must_use]
 pub fn routes(public: Public) -> Router {
     let bundles = Arc::new(Semaphore::new(BUNDLES_KIB));
     let pages = Pages { public, bundles };

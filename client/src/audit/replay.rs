@@ -106,7 +106,7 @@ impl Audit<'_> {
             }
             Err(error) => {
                 let id = edge_tiles(from).into_iter().next().unwrap_or(TileId { level: 0, index: 0 });
-                self.served(Place::Tile(tree_path(id, size), None), error);
+                self.served(Place::Tile(tree_path(id, size), None), error.to_string());
                 Ok(None)
             }
         }

@@ -189,14 +189,8 @@ pub(super) fn disclosed(
         return Err((Place::Entry, Void::new("entry", "it is another one than the public page shows")));
     }
     let Some(shown) = frame.disclosure else { return Ok(None) };
-    let header = match LogEntry::parse(entry) {
-        Ok(LogEntry::Batch(header)) => header,
-        _ => {
-            return Err((
-                Place::Batch,
-                Void::new("disclosure", "the entry is no batch, and has no statements"),
-            ));
-        }
+    let Ok(LogEntry::Batch(header)) = LogEntry::parse(entry) else {
+        return Err((Place::Batch, Void::new("disclosure", "the entry is no batch, and has no statements")));
     };
     let count = header.content.count;
     Disclosure::from_wire(shown, count)

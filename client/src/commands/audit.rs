@@ -138,7 +138,7 @@ fn tell(report: &Report, context: &Context) -> Result<(), CliError> {
         ))?;
     }
     for finding in &report.findings {
-        output.say(words(finding, output.paint(Style::Bad, "finding:")))?;
+        output.say(words(finding, &output.paint(Style::Bad, "finding:")))?;
     }
     for reason in &report.unfinished {
         output.warn(tame(reason));
@@ -151,7 +151,7 @@ fn tell(report: &Report, context: &Context) -> Result<(), CliError> {
     }
 }
 
-fn words(finding: &Finding, heading: String) -> String {
+fn words(finding: &Finding, heading: &str) -> String {
     let log = finding.log.as_ref().map(|log| format!("{log}: ")).unwrap_or_default();
     let evidence =
         finding.evidence.as_ref().map(|path| format!("; proof: {}", path.display())).unwrap_or_default();
