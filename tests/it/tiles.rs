@@ -25,7 +25,7 @@ use crate::{ONE, TWO};
 const MOST: usize = 8 << 20;
 
 async fn pages(cluster: &Cluster, member: usize) -> Result<Pages> {
-    Ok(cluster.pages(member).await?)
+    cluster.pages(member).await
 }
 
 async fn page(pages: &Pages, path: &str) -> Result<Bytes> {

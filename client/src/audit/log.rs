@@ -72,13 +72,13 @@ impl Audit<'_> {
         &self.log.member.name
     }
 
-    pub(super) fn find(&mut self, place: Place, what: &(impl ToString + ?Sized), fault: Fault) {
+    pub(super) fn find(&mut self, place: Place, what: impl Into<String>, fault: Fault) {
         let log = Some(self.log.member.name.clone());
-        self.findings.push(Finding { log, place, what: what.to_string(), fault, evidence: None });
+        self.findings.push(Finding { log, place, what: what.into(), fault, evidence: None });
     }
 
     /// What whoever served it, or the way from there, could have changed.
-    pub(super) fn served(&mut self, place: Place, what: &(impl ToString + ?Sized)) {
+    pub(super) fn served(&mut self, place: Place, what: impl Into<String>) {
         self.find(place, what, Fault::Served(self.log.source.to_string()));
     }
 
@@ -102,7 +102,7 @@ impl Audit<'_> {
         match compare(self.name(), &earlier, &note, self.log.sources).await? {
             Compared::Forked(found) => {
                 let path = evidence::keep(self.log.evidence, &found)?;
-                self.find(Place::Checkpoint, &found, Fault::Origin(self.name().clone()));
+                self.find(Place::Checkpoint, found.to_string(), Fault::Origin(self.name().clone()));
                 if let Some(finding) = self.findings.last_mut() {
                     finding.evidence = Some(path);
                 }
@@ -142,7 +142,7 @@ impl Audit<'_> {
         let note = match SignedCheckpoint::open(bytes, &origin_of(self.name().as_str()), &segment.log_key.0) {
             Ok(note) => note,
             Err(error) => {
-                self.served(Place::Checkpoint, error);
+                self.served(Place::Checkpoint, error.to_string());
                 return None;
             }
         };
@@ -152,7 +152,7 @@ impl Audit<'_> {
         let quorum = match counted {
             Ok(quorum) => Some(quorum),
             Err(error) => {
-                self.served(Place::Cosignature, error);
+                self.served(Place::Cosignature, error.to_string());
                 None
             }
         };
@@ -171,7 +171,7 @@ impl Audit<'_> {
             Compared::Agree => {}
             Compared::Forked(found) => {
                 let path = evidence::keep(self.log.evidence, &found)?;
-                self.find(Place::Checkpoint, &found, Fault::Origin(self.name().clone()));
+                self.find(Place::Checkpoint, found.to_string(), Fault::Origin(self.name().clone()));
                 if let Some(finding) = self.findings.last_mut() {
                     finding.evidence = Some(path);
                 }

@@ -106,7 +106,7 @@ impl Audit<'_> {
             }
             Err(error) => {
                 let id = edge_tiles(from).into_iter().next().unwrap_or(TileId { level: 0, index: 0 });
-                self.served(Place::Tile(tree_path(id, size), None), error);
+                self.served(Place::Tile(tree_path(id, size), None), error.to_string());
                 Ok(None)
             }
         }
@@ -268,7 +268,7 @@ impl Audit<'_> {
             let more = held.tally.void.saturating_sub(self.report.tally.void).saturating_sub(1);
             let others = if more > 0 { format!("; so do {} more", count(more)) } else { String::new() };
             let what = format!("it counts for nothing: {void}{others}");
-            self.find(Place::Entry(entry), &what, Fault::Origin(self.name().clone()));
+            self.find(Place::Entry(entry), what, Fault::Origin(self.name().clone()));
         }
         held.pending = match held.pending {
             _ if settled >= size => (0, 0),
@@ -279,7 +279,7 @@ impl Audit<'_> {
         if waiting > 0 && now.saturating_sub(since) > PENDING_TOO_LONG {
             let what =
                 format!("entries from {} on wait for cosignatures since {}", count(settled), moment(since));
-            self.find(Place::Cosignature, &what, Fault::Unknown);
+            self.find(Place::Cosignature, what, Fault::Unknown);
         }
         if self.report.new_entries > 0 || held.seen_at == 0 {
             held.grew_at = now;

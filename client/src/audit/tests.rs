@@ -240,6 +240,9 @@ fn every_byte_of_the_own_state_is_checked() {
     }
 }
 
+/// Pieces of what is shown, to be changed.
+type Parts = fn(&mut almenara_proto::wire::Disclosure) -> Vec<&mut Bytes>;
+
 #[test]
 fn every_byte_of_what_is_shown_of_a_batch_is_checked() {
     let mut log = TestLog::new(1);
@@ -251,7 +254,6 @@ fn every_byte_of_what_is_shown_of_a_batch_is_checked() {
         let frame = |disclosure| almenara_proto::wire::EntryFrame { entry: entry.clone(), disclosure };
         let honest = disclosed(&entry, frame(Some(disclosure.clone()))).expect("it holds").expect("a batch");
         assert_eq!((honest.0, honest.1.leaves.len()), (5, 2));
-        type Parts = fn(&mut almenara_proto::wire::Disclosure) -> Vec<&mut Bytes>;
         let kinds: [(&str, Parts); 3] = [
             ("payload", |shown| shown.statements.iter_mut().collect()),
             ("proof", |shown| vec![&mut shown.proof]),
