@@ -239,6 +239,7 @@ impl Node {
                 Arc::clone(&settings.clock),
                 own.clone(),
                 compared.clone(),
+                trees.clone(),
             ),
             clock: settings.clock,
             compared,

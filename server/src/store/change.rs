@@ -148,8 +148,9 @@ async fn held(transaction: &mut Transaction<'_, Any>, first: Place) -> Result<Ve
             .bind(first.number() | 0xfff)
             .fetch_all(&mut **transaction)
             .await?;
-    let chunks =
-        rows.into_iter().map(|(place, bytes)| (Place::from_number(place).leaf(), decode_chunk(bytes, |_| true)));
+    let chunks = rows
+        .into_iter()
+        .map(|(place, bytes)| (Place::from_number(place).leaf(), decode_chunk(bytes, |_| true)));
     let statements = chunks.flat_map(|(at, chunk)| {
         chunk.into_iter().map(move |(slot, bytes)| {
             let key = Statement::parse(&bytes).ok().map(|statement| statement.indicator.index_key());
@@ -254,7 +255,7 @@ mod tests {
         let author = Author { federation: "f.example", publisher: &publisher, key: &key };
         let statement = |leaf: u8| Statement {
             nonce: [leaf; 16],
-            indicator: Indicator::new(Kind::Domain, &domain(leaf)).unwrap(),
+            indicator: Indicator::new(Kind::Domain, domain(leaf)).unwrap(),
             made_at: 1,
             ruleset: Ruleset::default(),
             release: Release::clear(),
@@ -319,7 +320,7 @@ mod tests {
         let held: Vec<u32> = held.remove(&0).unwrap_or_default().into_iter().map(|(leaf, _)| leaf).collect();
         assert_eq!(held, stay);
         for leaf in 0..COUNT {
-            let key = Indicator::new(Kind::Domain, &domain(leaf)).unwrap().index_key();
+            let key = Indicator::new(Kind::Domain, domain(leaf)).unwrap().index_key();
             let found = !store.places(&[key]).await.unwrap().is_empty();
             assert_eq!(found, stay.contains(&u32::from(leaf)), "{leaf}");
         }
@@ -339,6 +340,7 @@ mod tests {
         let stay: Vec<u32> = (0..u32::from(COUNT)).filter(|leaf| !gone.contains(leaf)).collect();
         check(&store, &stay, &hashes).await;
         store.close().await;
+        drop(store);
         // Its index rows are read again out of what is stored.
         let store = Store::open(&url).await.unwrap();
         check(&store, &stay, &hashes).await;
@@ -370,6 +372,7 @@ mod tests {
         store.add_statements(LogId(0), 0, &some(&[2, 3])).await.unwrap();
         check(&store, &[2, 3, 33], &hashes).await;
         store.close().await;
+        drop(store);
         let store = Store::open(&url).await.unwrap();
         check(&store, &[2, 3, 33], &hashes).await;
     }
