@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        self, completions, dispute, evidence, export, grant, import, keygen, lookup, publish, pull, revoke,
-        roster, show, sight, sign, status, submit, watch, withdraw,
+        self, completions, custody, dispute, evidence, export, fetch, grant, import, keygen, lookup, publish,
+        pull, revoke, roster, show, sight, sign, status, submit, watch, withdraw,
     },
     config::Environment,
     context::Context,
@@ -111,6 +111,10 @@ pub enum Verb {
     Export(export::Args),
     /// Show one statement with everything that is known about it
     Show(show::Args),
+    /// Ask members' nodes for single statements that we may see and do not keep
+    Fetch(fetch::Args),
+    /// Show which share of the others' restricted statements each jurisdiction can reach
+    Custody(custody::Args),
     /// Show logs, sizes, ages and trouble of the local store
     Status(status::Args),
     /// Check and list proof that somebody signed two histories (offline)

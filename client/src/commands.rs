@@ -12,14 +12,17 @@ mod held;
 mod history;
 mod list_args;
 mod lists;
+mod preview;
 mod send;
 #[cfg(test)]
 mod tests;
 
 pub mod completions;
+pub mod custody;
 pub mod dispute;
 pub mod evidence;
 pub mod export;
+pub mod fetch;
 pub mod grant;
 pub mod import;
 pub mod keygen;
@@ -58,6 +61,8 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Lookup(args) => lookup::run(args, context).await,
         Verb::Export(args) => export::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,
+        Verb::Fetch(args) => fetch::run(args, context).await,
+        Verb::Custody(args) => custody::run(args, context).await,
         Verb::Status(args) => status::run(args, context).await,
         Verb::Evidence(args) => evidence::run(args, context).await,
         Verb::Completions(args) => completions::run(args, context).await,

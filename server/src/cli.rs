@@ -11,7 +11,7 @@ use almenara_client::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{self, cert, init, join},
+    commands::{self, accesses, cert, init, join},
     context::Context,
     demo,
     home::NodeHome,
@@ -46,6 +46,8 @@ pub enum Verb {
     Run,
     /// Ask the running node about its logs
     Status,
+    /// List who was shown which statement on request
+    Accesses(accesses::Args),
     /// Issue, inspect and renew certificates of the own member
     #[command(subcommand)]
     Cert(cert::Verb),

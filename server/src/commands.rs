@@ -4,6 +4,7 @@ use almenara_client::exit::{CliError, Outcome};
 
 use crate::{cli::Verb, context::Context, demo};
 
+pub mod accesses;
 pub mod cert;
 pub mod init;
 pub mod join;
@@ -20,6 +21,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Join(args) => join::run(&args, context),
         Verb::Run => run::run(context).await,
         Verb::Status => status::run(context).await,
+        Verb::Accesses(args) => accesses::run(&args, context).await,
         Verb::Cert(verb) => cert::run(verb, context),
         Verb::Demo(args) => demo::run(args, context).await,
     }

@@ -17,14 +17,18 @@ use almenara_proto::{
 
 use crate::{
     cosign::{Cosignatures, Cosigner},
+    custodian::{Custodian, Doubts},
+    fetch::Fetcher,
     grpc::{self, Api},
     heads::Heads,
     ingest::Ingest,
+    keeping::Keeper,
     listener::{self, Limits},
     members::{self, Members},
     outgoing::Outgoing,
     peers::Peers,
     quota::LookupQuota,
+    reports::Reports,
     rosters::SharedRosters,
     rot::{Mender, Rotten},
     safeguards::Safeguards,
@@ -152,10 +156,30 @@ impl Node {
             rotten.clone(),
         );
         let authorities = SharedAuthorities::new(authorities(roster)?);
+        let keeper =
+            Keeper::new(settings.member.clone(), settings.rosters.clone(), Arc::clone(&settings.clock));
+        let fetcher = Fetcher {
+            member: settings.member.clone(),
+            identity: settings.identity.clone(),
+            authorities: authorities.clone(),
+            rosters: settings.rosters.clone(),
+            clock: Arc::clone(&settings.clock),
+            store: store.clone(),
+        };
+        let reports = Reports::new(
+            settings.member.clone(),
+            settings.cosign_key.clone(),
+            store.clone(),
+            heads.clone(),
+            settings.rosters.clone(),
+            Arc::clone(&settings.clock),
+        );
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
             cosignatures,
             outgoing: outgoing.clone(),
+            fetcher: fetcher.clone(),
+            reports: reports.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
             clock: Arc::clone(&settings.clock),
             node: settings.member.clone(),
@@ -188,11 +212,26 @@ impl Node {
                 Arc::clone(&settings.clock),
             ),
             clock: settings.clock,
+            keeper: keeper.clone(),
+            reports: reports.clone(),
+            doubts: Doubts::default(),
         };
         let members = Members { peers: peers.clone(), own: settings.member.clone(), keys };
         parts.spawn(members.run(shutdown.clone()));
-        let member = settings.member.clone();
-        let mender = Mender { peers, outgoing, store: store.clone(), rotten, member };
+        let custodian = Custodian {
+            peers: peers.clone(),
+            fetcher: fetcher.clone(),
+            keeper: keeper.clone(),
+            store: store.clone(),
+            rotten: rotten.clone(),
+            reports,
+        };
+        let stop = shutdown.clone();
+        parts.spawn(async move {
+            custodian.run(stop).await;
+            Ok(())
+        });
+        let mender = Mender { peers, outgoing, store: store.clone(), rotten, fetcher, keeper };
         let (walk, mend) = (mender.clone().walk(shutdown.clone()), mender.mend(shutdown.clone()));
         parts.spawn(async move {
             tokio::join!(walk, mend);

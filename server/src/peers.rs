@@ -26,8 +26,11 @@ use almenara_proto::{
 
 use crate::{
     cosign::Cosigner,
+    custodian::Doubts,
     heads::{Heads, Settled},
     ingest::{Ingest, NotNow, ReplicaPage},
+    keeping::Keeper,
+    reports::Reports,
     rosters::SharedRosters,
 };
 
@@ -57,6 +60,12 @@ pub struct Peers {
     pub clock: Clock,
     /// Vouches to origins for what is held of their logs.
     pub cosigner: Cosigner,
+    /// What is ours to keep.
+    pub keeper: Keeper,
+    /// Who says that it keeps how much.
+    pub reports: Reports,
+    /// What came by streams that have ended.
+    pub doubts: Doubts,
 }
 
 /// Why a stream ended.
@@ -91,7 +100,8 @@ impl Peers {
                 () = shutdown.cancelled() => return,
             };
             let Err(ended) = ended else { return };
-            if self.held(&origin) > before {
+            if let Some(head) = self.heads.get(&origin).filter(|head| head.prefix.size() > before) {
+                self.doubts.add(head.log, before);
                 pause = FIRST_PAUSE;
             }
             match &ended {
@@ -153,6 +163,7 @@ impl Peers {
             tls::connect(&member.grpc, origin.as_str(), &self.identity, &self.authorities, &self.clock)
                 .await?;
         self.fetch_rosters(channel.clone()).await?;
+        self.reports.collect_from(channel.clone());
         let mut replaced = self.rosters.subscribe();
         let accepted = self.rosters.current();
         let mut client = LogServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
@@ -191,9 +202,10 @@ impl Peers {
             let Some(frame) = frame else { return Err(Ended::Stream) };
             let accepted = self.rosters.current();
             // Some milliseconds of hashing: off the threads that serve others.
+            let keeper = self.keeper.clone();
             let stepped = tokio::task::spawn_blocking(move || {
                 let step = follower.step(frame, &accepted.roster);
-                let step = step.map(|step| Taken::of(step, &follower, &accepted.roster));
+                let step = step.map(|step| Taken::of(step, &follower, &accepted.roster, &keeper));
                 (follower, step)
             });
             let (back, taken) =
@@ -223,7 +235,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(step: Step, follower: &Follower, roster: &Roster) -> Self {
+    fn of(step: Step, follower: &Follower, roster: &Roster, keeper: &Keeper) -> Self {
         let prefix = follower.prefix();
         let settled = |note: &SignedCheckpoint| {
             let reached = note.checkpoint().size <= prefix.size();
@@ -233,7 +245,7 @@ impl Taken {
             Step::Checkpoint(note) => Self { page: None, settled: settled(&note) },
             Step::Page(page) => {
                 let settled = if page.caught_up { settled(&page.checkpoint) } else { None };
-                Self { page: Some(ReplicaPage::new(prefix.clone(), page)), settled }
+                Self { page: Some(ReplicaPage::new(prefix.clone(), page, keeper)), settled }
             }
         }
     }

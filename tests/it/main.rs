@@ -7,6 +7,7 @@ mod authority;
 mod canonical;
 mod convergence;
 mod cosigning;
+mod custody;
 mod disputes;
 mod documents;
 mod flow;

@@ -97,7 +97,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let Some(judged) = judged else {
         context
             .output
-            .say("Nothing of it is in the local store: it was not pulled, or is withheld from us.")?;
+            .say("Nothing of it is in the local store: it was not pulled, or is withheld from us, or others keep it: \
+                  `almenara fetch ADDRESS` asks them.")?;
         return Ok(Outcome::No);
     };
     let mut shown = Vec::new();
@@ -180,7 +181,7 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
     })
 }
 
-fn details(statement: &Statement) -> Vec<(&'static str, String)> {
+pub(super) fn details(statement: &Statement) -> Vec<(&'static str, String)> {
     let mut details = match &statement.claim {
         Claim::Report(report) => report_details(report),
         Claim::Sighting(sighting) => vec![

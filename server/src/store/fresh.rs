@@ -48,7 +48,9 @@ impl Fresh {
     /// Forgets rows of statements that are not here any more.
     pub(super) fn forget(&self, gone: &[IndexRow]) {
         let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        gone.iter().for_each(|row| drop(rows.remove(row)));
+        for row in gone {
+            rows.remove(row);
+        }
     }
 
     /// The places of these keys.

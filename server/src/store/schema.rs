@@ -5,10 +5,11 @@ use sqlx::{Any, AssertSqlSafe, Executor as _, Pool};
 use super::{Dialect, StoreError};
 
 /// One step of the schema, in order; a step that was released is never changed.
-const STEPS: &[&[&str]] = &[&[
-    // A log's head: what its writer compares and swaps. Statements of entries below `indexed` stand in
-    // `hashes`; those of later ones wait in memory (see `fresh`).
-    "CREATE TABLE logs (
+const STEPS: &[&[&str]] = &[
+    &[
+        // A log's head: what its writer compares and swaps. Statements of entries below `indexed` stand in
+        // `hashes`; those of later ones wait in memory (see `fresh`).
+        "CREATE TABLE logs (
         log BIGINT PRIMARY KEY,
         member TEXT NOT NULL UNIQUE,
         size BIGINT NOT NULL,
@@ -17,21 +18,21 @@ const STEPS: &[&[&str]] = &[&[
         checkpoint {blob} NOT NULL,
         settled {blob} NOT NULL,
         hollow BIGINT NOT NULL)",
-    // open: every statement is TLP:CLEAR, so that release need not look at each.
-    "CREATE TABLE entries (
+        // open: every statement is TLP:CLEAR, so that release need not look at each.
+        "CREATE TABLE entries (
         log BIGINT NOT NULL,
         entry BIGINT NOT NULL,
         counts BIGINT NOT NULL,
         open BIGINT NOT NULL,
         bytes {blob} NOT NULL,
         PRIMARY KEY (log, entry)){clustered}",
-    "CREATE TABLE tiles (
+        "CREATE TABLE tiles (
         log BIGINT NOT NULL,
         level BIGINT NOT NULL,
         tile BIGINT NOT NULL,
         hashes {blob} NOT NULL,
         PRIMARY KEY (log, level, tile))",
-    "CREATE TABLE keys (
+        "CREATE TABLE keys (
         log BIGINT NOT NULL,
         public_key {blob} NOT NULL,
         publisher TEXT NOT NULL,
@@ -40,38 +41,48 @@ const STEPS: &[&[&str]] = &[&[
         cut BIGINT NOT NULL,
         revoked_at BIGINT NOT NULL,
         PRIMARY KEY (log, public_key)){clustered}",
-    // Sixteen statements a row: one row each costs three times the inserts, one row a batch makes a lookup read
-    // 400 KB. place is that of the first leaf.
-    "CREATE TABLE payloads (place BIGINT NOT NULL PRIMARY KEY, bytes {blob} NOT NULL)",
-    // Only of batches that are not here whole.
-    "CREATE TABLE leaf_hashes (
+        // Sixteen statements a row: one row each costs three times the inserts, one row a batch makes a lookup read
+        // 400 KB. place is that of the first leaf.
+        "CREATE TABLE payloads (place BIGINT NOT NULL PRIMARY KEY, bytes {blob} NOT NULL)",
+        // Only of batches that are not here whole.
+        "CREATE TABLE leaf_hashes (
         log BIGINT NOT NULL,
         entry BIGINT NOT NULL,
         hashes {blob} NOT NULL,
         PRIMARY KEY (log, entry))",
-    // The only row that each statement has: 8 bytes of the hash of kind and value, and where it stands. Each entry has
-    // one too, by 8 bytes of its id. Not unique: what is found is compared.
-    "CREATE TABLE hashes (
+        // The only row that each statement has: 8 bytes of the hash of kind and value, and where it stands. Each entry has
+        // one too, by 8 bytes of its id. Not unique: what is found is compared.
+        "CREATE TABLE hashes (
         hash BIGINT NOT NULL,
         place BIGINT NOT NULL,
         PRIMARY KEY (hash, place)){clustered}",
-    "CREATE TABLE withdrawn (place BIGINT NOT NULL PRIMARY KEY, by_entry BIGINT NOT NULL)",
-    // What this member withdrew, under a key of the node: survives erasure and tells nobody what it was.
-    "CREATE TABLE tombstones (
+        "CREATE TABLE withdrawn (place BIGINT NOT NULL PRIMARY KEY, by_entry BIGINT NOT NULL)",
+        // What this member withdrew, under a key of the node: survives erasure and tells nobody what it was.
+        "CREATE TABLE tombstones (
         tag {blob} NOT NULL PRIMARY KEY,
         entry BIGINT NOT NULL,
         withdrawal {blob} NOT NULL)",
-    "CREATE TABLE quotas (
+        "CREATE TABLE quotas (
         publisher TEXT NOT NULL PRIMARY KEY,
         day BIGINT NOT NULL,
         statements BIGINT NOT NULL)",
-    // Of keys of one member, in the logs of others: a seized node cannot suppress them.
-    "CREATE TABLE revocations (
+        // Of keys of one member, in the logs of others: a seized node cannot suppress them.
+        "CREATE TABLE revocations (
         member TEXT NOT NULL,
         public_key {blob} NOT NULL,
         since BIGINT NOT NULL,
         PRIMARY KEY (member, public_key)){clustered}",
-]];
+    ],
+    &[
+        // Who was shown what on request: no value, nobody below a member, and nothing after thirty days.
+        "CREATE TABLE accesses (
+        number BIGINT NOT NULL PRIMARY KEY,
+        at BIGINT NOT NULL,
+        place BIGINT NOT NULL,
+        asker TEXT NOT NULL,
+        holder TEXT NOT NULL)",
+    ],
+];
 
 /// Brings the tables to the newest step.
 pub(super) async fn migrate(writer: &Pool<Any>, dialect: Dialect) -> Result<(), StoreError> {
