@@ -11,7 +11,11 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 
 use almenara_certs::Role;
-use almenara_client::follow::VerifiedEntry;
+use almenara_client::{
+    commands::{custody, fetch},
+    exit::Outcome,
+    follow::VerifiedEntry,
+};
 use almenara_proto::{
     custody::{CustodyOfLog, VerifiedReport, custodied, shares},
     log::Signed,
@@ -26,6 +30,7 @@ use almenara_tests::{
     desk::{in_report, restricted},
 };
 
+use crate::pull::{Platform, home};
 use oracle::{Said, World};
 
 const POLICE: &str = "police.th.example";
@@ -148,8 +153,8 @@ impl Kept {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_stands_in_the_files_of_its_keepers_and_of_nobody_else() -> Result<()> {
     let kept = Kept::start().await?;
-    for member in 0..FIVE.len() {
-        assert_eq!(kept.stored(member)?, kept.due(member, &[1, 2, 3, 4]), "{}", FIVE[member].0);
+    for (member, (name, _)) in FIVE.iter().enumerate() {
+        assert_eq!(kept.stored(member)?, kept.due(member, &[1, 2, 3, 4]), "{name}");
     }
     // By copies: each of them is somewhere, and none more often than it should be.
     for number in 0..SAID {
@@ -240,10 +245,10 @@ async fn reports_say_what_is_held_anybody_can_add_them_up_and_a_lie_is_named() -
     let cluster = &kept.cluster;
     let roster = &cluster.roster.roster;
     let mut reports: Vec<VerifiedReport> = Vec::new();
-    for member in 0..FIVE.len() {
+    for (member, (name, _)) in FIVE.iter().enumerate() {
         let reader = cluster.reader(member, 1, Role::Auditor, "x").await?;
         let own = reader.reports(roster).await?.into_iter();
-        reports.extend(own.filter(|report| report.report().member.as_str() == FIVE[member].0));
+        reports.extend(own.filter(|report| report.report().member.as_str() == *name));
     }
     assert_eq!(reports.len(), FIVE.len());
     let origin: MemberName = POLICE.parse()?;
@@ -298,5 +303,49 @@ async fn a_node_hands_on_the_reports_of_those_that_are_down() -> Result<()> {
     let reader = kept.cluster.reader(0, 2, Role::Consumer, "app").await?;
     let reports = reader.reports(&kept.cluster.roster.roster).await?;
     assert!(reports.iter().any(|report| report.report().member.as_str() == FIVE[4].0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_fetches_what_others_keep_and_adds_up_what_each_jurisdiction_can_reach() -> Result<()> {
+    let kept = Kept::start().await?;
+    let platform = Platform { folder: home(&kept.cluster, &[0])?, clock: kept.cluster.clock() };
+    platform.pull().await?;
+    let due = kept.due(4, &[1, 2, 3, 4]);
+    let number = (0..SAID).find(|number| !due.contains(number)).context("one that is not kept")?;
+    let address = format!("{POLICE}:1.{}", kept.leaves[&number].0);
+    let ask = async |address: &str| {
+        let (context, captured) = platform.context(true);
+        let args = fetch::Args { addresses: vec![address.parse()?] };
+        let outcome = fetch::run(args, &context).await?;
+        anyhow::Ok((outcome, serde_json::from_str(&captured.out()).unwrap_or(serde_json::Value::Null)))
+    };
+    let (outcome, shown) = ask(&address).await?;
+    assert_eq!(outcome, Outcome::Done);
+    assert_eq!(shown["value"], format!("kept{number:02}.example"));
+    // Its own member's node asked for it, and logged that.
+    assert_eq!(shown["node"], FIVE[4].0);
+    let logged = kept.cluster.reader(4, 4, Role::Operator, "ops").await?.accesses().await?;
+    assert_eq!(logged.iter().map(|access| access.address.as_str()).collect::<Vec<_>>(), [address.as_str()]);
+    assert_eq!(ask(&format!("{POLICE}:1.{SAID}")).await?.0, Outcome::No);
+    assert!(ask(&format!("{POLICE}:7.0")).await.is_err());
+    let add_up = async || {
+        let (context, captured) = platform.context(true);
+        let outcome = custody::run(custody::Args {}, &context).await?;
+        anyhow::Ok((outcome, serde_json::from_str::<serde_json::Value>(&captured.out())?))
+    };
+    let (outcome, answer) = add_up().await?;
+    assert_eq!((outcome, answer["reports"].as_array().map(Vec::len)), (Outcome::Done, Some(5)), "{answer}");
+    let row = &answer["jurisdictions"].as_array().context("rows")?[0];
+    let of_ke = due.iter().filter(|number| copies(**number) > 0).count();
+    assert_eq!((row["jurisdiction"].as_str(), row["at_most"].as_u64()), (Some("KE"), Some(of_ke as u64)));
+    // Four share two and a half copies on average: somebody is above a half.
+    let next = kept.cluster.next_roster(|roster| roster.custody.cap_percent = 50, &[0, 1, 2, 3, 4])?;
+    kept.cluster.offer(0, 0, &next).await??;
+    for member in 0..FIVE.len() {
+        kept.cluster.has_roster(member, 2).await?;
+    }
+    let (outcome, answer) = add_up().await?;
+    assert_eq!((outcome, answer["cap_percent"].as_u64()), (Outcome::No, Some(50)), "{answer}");
     Ok(())
 }

@@ -27,7 +27,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
 /// A platform's home folder: a consumer of the second member, who asks the nodes in this order.
-fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
+pub(crate) fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
     let folder = cluster.dir.path().join("platform");
     std::fs::create_dir_all(folder.join("tls"))?;
     std::fs::create_dir_all(folder.join("rosters"))?;
@@ -47,19 +47,19 @@ fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-struct Platform {
-    folder: PathBuf,
-    clock: almenara_client::clock::Clock,
+pub(crate) struct Platform {
+    pub(crate) folder: PathBuf,
+    pub(crate) clock: almenara_client::clock::Clock,
 }
 
 impl Platform {
-    fn context(&self, json: bool) -> (Context, Captured) {
+    pub(crate) fn context(&self, json: bool) -> (Context, Captured) {
         let (output, captured) = Output::captured(Manner { json, ..Manner::default() }, "");
         let context = Context::new(Home::new(&self.folder), output, Environment::default());
         (context.with(self.clock.clone(), Random::system()), captured)
     }
 
-    async fn pull(&self) -> Result<(serde_json::Value, Captured), CliError> {
+    pub(crate) async fn pull(&self) -> Result<(serde_json::Value, Captured), CliError> {
         let (context, captured) = self.context(true);
         let outcome = pull::run(
             pull::Args { members: Vec::new(), wait: None, choice: pull::Choice::default() },

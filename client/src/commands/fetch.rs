@@ -72,7 +72,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
             )));
         };
         match find(address, &entry, &mut caller, &mut failed, context).await? {
-            Some((node, leaf)) => tell(&fetched(address, node, &leaf, &entry, replica)?, context)?,
+            Some((node, leaf)) => tell(&fetched(address, &node, &leaf, &entry, replica)?, context)?,
             None => {
                 context.output.warn(format_args!("{address} is shown by nobody who could be asked"));
                 outcome = Outcome::No;
@@ -152,7 +152,7 @@ async fn ask(
 
 fn fetched(
     address: &Address,
-    node: MemberName,
+    node: &MemberName,
     leaf: &Leaf,
     entry: &KeptEntry,
     replica: &Replica,

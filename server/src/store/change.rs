@@ -249,7 +249,7 @@ mod tests {
         let author = Author { federation: "f.example", publisher: &publisher, key: &key };
         let statement = |leaf: u8| Statement {
             nonce: [leaf; 16],
-            indicator: Indicator::new(Kind::Domain, &domain(leaf)).unwrap(),
+            indicator: Indicator::new(Kind::Domain, domain(leaf)).unwrap(),
             made_at: 1,
             ruleset: Ruleset::default(),
             release: Release::clear(),
@@ -311,7 +311,7 @@ mod tests {
         let held: Vec<u32> = held.remove(&0).unwrap_or_default().into_iter().map(|(leaf, _)| leaf).collect();
         assert_eq!(held, stay);
         for leaf in 0..COUNT {
-            let key = Indicator::new(Kind::Domain, &domain(leaf)).unwrap().index_key();
+            let key = Indicator::new(Kind::Domain, domain(leaf)).unwrap().index_key();
             let found = !store.places(&[key]).await.unwrap().is_empty();
             assert_eq!(found, stay.contains(&u32::from(leaf)), "{leaf}");
         }
@@ -331,6 +331,7 @@ mod tests {
         let stay: Vec<u32> = (0..u32::from(COUNT)).filter(|leaf| !gone.contains(leaf)).collect();
         check(&store, &stay, &hashes).await;
         store.close().await;
+        drop(store);
         // Its index rows are read again out of what is stored.
         let store = Store::open(&url).await.unwrap();
         check(&store, &stay, &hashes).await;
@@ -362,6 +363,7 @@ mod tests {
         store.add_statements(LogId(0), 0, &some(&[2, 3])).await.unwrap();
         check(&store, &[2, 3, 33], &hashes).await;
         store.close().await;
+        drop(store);
         let store = Store::open(&url).await.unwrap();
         check(&store, &[2, 3, 33], &hashes).await;
     }

@@ -162,11 +162,10 @@ async fn every_file_and_every_answer_holds_what_a_second_implementation_says() -
         });
         kept.map(|(number, _)| *number).collect()
     };
-    for node in 0..SEVEN.len() {
-        for member in 0..SEVEN.len() {
+    for (node, server) in SEVEN.map(|org| org.0).into_iter().enumerate() {
+        for (member, asker) in SEVEN.map(|org| org.0).into_iter().enumerate() {
             let reader = cluster.reader(node, member, Role::Node, "x").await?;
             for origin in ORIGINS {
-                let (server, asker) = (SEVEN[node].0, SEVEN[member].0);
                 let seen = |said: &Said, leaf: &[u8; 32]| {
                     world.may_see(said, asker, server) && world.keeps(said, leaf, server)
                 };
@@ -183,13 +182,13 @@ async fn every_file_and_every_answer_holds_what_a_second_implementation_says() -
             }
         }
     }
-    for member in 0..SEVEN.len() {
+    for (member, name) in SEVEN.map(|org| org.0).into_iter().enumerate() {
         cluster.stop(member).await?;
         let stored = found(&std::fs::read(cluster.database(member))?);
         let always = |_: &Said, _: &[u8; 32]| true;
         let kept: BTreeSet<usize> =
             ORIGINS.into_iter().flat_map(|origin| due(member, origin, &always)).collect();
-        assert_eq!(stored, kept, "the file of {}", SEVEN[member].0);
+        assert_eq!(stored, kept, "the file of {name}");
     }
     Ok(())
 }

@@ -11,23 +11,23 @@ const EU: [&str; 27] = [
 ];
 
 /// An organisation: its name, where it sits, who else can compel it.
-pub type Org = (&'static str, &'static str, &'static [&'static str]);
+pub(super) type Org = (&'static str, &'static str, &'static [&'static str]);
 
 /// A roster, as far as the rules look at it.
 #[derive(Clone)]
-pub struct World {
-    pub orgs: Vec<Org>,
-    pub groups: BTreeMap<&'static str, Vec<&'static str>>,
+pub(super) struct World {
+    pub(super) orgs: Vec<Org>,
+    pub(super) groups: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
 /// What an author wrote about who shall have it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Said {
-    pub origin: &'static str,
-    pub tlp: &'static str,
-    pub to: Vec<&'static str>,
-    pub not_to: Vec<&'static str>,
-    pub copies: u32,
+pub(super) struct Said {
+    pub(super) origin: &'static str,
+    pub(super) tlp: &'static str,
+    pub(super) to: Vec<&'static str>,
+    pub(super) not_to: Vec<&'static str>,
+    pub(super) copies: u32,
 }
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// Whether the node of `name` may see it when the node of `server` answers. The rosters then and now are this one.
-    pub fn may_see(&self, said: &Said, name: &str, server: &str) -> bool {
+    pub(super) fn may_see(&self, said: &Said, name: &str, server: &str) -> bool {
         if said.tlp == "CLEAR" || name == said.origin {
             return true;
         }
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// The members besides the origin that keep it.
-    pub fn keepers(&self, said: &Said, leaf: &[u8; 32]) -> BTreeSet<&'static str> {
+    pub(super) fn keepers(&self, said: &Said, leaf: &[u8; 32]) -> BTreeSet<&'static str> {
         let released: Vec<&'static str> = self
             .orgs
             .iter()
@@ -125,7 +125,7 @@ impl World {
     }
 
     /// Whether `name` keeps it.
-    pub fn keeps(&self, said: &Said, leaf: &[u8; 32], name: &str) -> bool {
+    pub(super) fn keeps(&self, said: &Said, leaf: &[u8; 32], name: &str) -> bool {
         name == said.origin || self.keepers(said, leaf).contains(name)
     }
 }
