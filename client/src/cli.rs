@@ -41,6 +41,9 @@ pub struct Global {
     /// Folder with almenara.toml, keys/, tls/, rosters/ and store/
     #[arg(long, env = "ALMENARA_HOME", value_name = "DIR", global = true, help_heading = EVERYWHERE)]
     pub home: Option<PathBuf>,
+    /// Read the passphrase of key files from this open file descriptor (also: the environment's ALMENARA_PASSPHRASE)
+    #[arg(long, value_name = "N", global = true, help_heading = EVERYWHERE)]
+    pub passphrase_fd: Option<u32>,
     /// How to talk.
     #[command(flatten)]
     pub manner: MannerFlags,
@@ -147,7 +150,7 @@ fn start(cli: Cli) -> Exit {
         Err(error) => return report("almenara", &CliError::internal(format!("no runtime: {error}"))),
     };
     let done = Home::find(cli.global.home, &environment).and_then(|home| {
-        let context = Context::new(home, output, environment);
+        let context = Context::new(home, output, environment).with_passphrase_fd(cli.global.passphrase_fd);
         runtime.block_on(commands::run(cli.verb, &context))
     });
     done.map_or_else(|error| report("almenara", &error), Exit::from)

@@ -8,8 +8,9 @@ use crate::{
     exit::CliError,
     home::Home,
     output::Output,
+    passphrase::Passphrases,
     random::Random,
-    rosters::Rosters,
+    rosters::{Rosters, expiry_warning},
 };
 
 /// The surroundings of one command.
@@ -22,8 +23,12 @@ pub struct Context {
     pub clock: Clock,
     /// Where nonces and keys come from.
     pub random: Random,
+    /// Where passphrases of key files come from.
+    pub passphrases: Passphrases,
     environment: Environment,
     config: OnceLock<Config>,
+    /// The end of the roster was told.
+    told: OnceLock<()>,
 }
 
 impl Context {
@@ -35,8 +40,10 @@ impl Context {
             output,
             clock: clock::system(),
             random: Random::system(),
+            passphrases: Passphrases::new(None, &environment),
             environment,
             config: OnceLock::new(),
+            told: OnceLock::new(),
         }
     }
 
@@ -44,6 +51,12 @@ impl Context {
     #[must_use]
     pub fn with(self, clock: Clock, random: Random) -> Self {
         Self { clock, random, ..self }
+    }
+
+    /// With a passphrase from an open file descriptor, if one is given.
+    #[must_use]
+    pub fn with_passphrase_fd(self, descriptor: Option<u32>) -> Self {
+        Self { passphrases: Passphrases::new(descriptor, &self.environment), ..self }
     }
 
     /// Unix seconds.
@@ -70,12 +83,18 @@ impl Context {
         self.home.config().exists()
     }
 
-    /// The accepted rosters, verified from the configured hash.
+    /// The accepted rosters, verified from the configured hash. If the one in force ends soon, that is told once.
     ///
     /// # Errors
     /// [`CliError`].
     pub fn rosters(&self) -> Result<Rosters, CliError> {
-        Ok(Rosters::open(self.home.rosters(), self.config()?.roster)?)
+        let rosters = Rosters::open(self.home.rosters(), self.config()?.roster)?;
+        if let Some(warning) = expiry_warning(&rosters.current().roster, self.now())
+            && self.told.set(()).is_ok()
+        {
+            self.output.warn(warning);
+        }
+        Ok(rosters)
     }
 }
 

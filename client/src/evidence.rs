@@ -7,7 +7,7 @@ use almenara_proto::{
     limits::EVIDENCE_BYTES,
 };
 
-use crate::{context::Context, exit::CliError, files, pull::PullError};
+use crate::{context::Context, exit::CliError, files, store::Store};
 
 /// How the files' names end.
 const EXTENSION: &str = "evidence";
@@ -40,16 +40,19 @@ pub fn read(path: &Path) -> Result<Evidence, CliError> {
     Evidence::parse(&bytes).map_err(|void| CliError::from(void).at(path.display()))
 }
 
-/// The error with which a log ends whose origin signed two histories: its evidence is kept first.
+/// Ends a log whose key signed two histories: the proof is kept as a file, and in the store, where nothing from there on
+/// counts any more. Gives what to tell.
 ///
 /// # Errors
-/// As [`keep`].
-pub fn quarantine(context: &Context, error: PullError) -> Result<CliError, CliError> {
-    let PullError::Follow { error: refused, .. } = &error else { return Ok(error.into()) };
-    let Some(found) = refused.evidence() else { return Ok(error.into()) };
+/// [`CliError`], when either cannot be written.
+pub fn quarantine(context: &Context, store: &mut Store, found: &Equivocation) -> Result<CliError, CliError> {
     let path = keep(&folder(context), found)?;
+    let replica = store.replica_mut(found.member())?;
+    replica.quarantine(found);
+    replica.commit()?;
     Ok(CliError::misbehaved(format_args!(
-        "{refused}; the evidence is in {}, and `almenara evidence verify` checks it",
+        "log of {}: {found}; the evidence is in {}, and `almenara evidence verify` checks it",
+        found.member(),
         path.display()
     )))
 }

@@ -24,12 +24,13 @@ use bytes::Bytes;
 use almenara_proto::{
     batch::{Disclosure, VerifiedBatch},
     blame::Void,
-    checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
+    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, origin_of},
+    keys::PublicKey,
     log::LogEntry,
     merkle::{Hash, verify_consistency},
     name::MemberName,
     prefix::Prefix,
-    roster::{Roster, Segment},
+    roster::{Member, Roster, Segment},
     wire,
 };
 
@@ -43,6 +44,25 @@ pub const PAGE_ENTRIES: usize = 64;
 /// Ends of pages whose roots are remembered. Cosignatures come some milliseconds after the checkpoint that they are
 /// for; on a busy live stream some tens of pages have come meanwhile.
 pub const ENDS: usize = 64;
+
+/// Opens a note of a member's log under the log key in force. One under an earlier key is as good where the roster itself
+/// vouches for its tree: at the size and with the root from which the newest segment goes on.
+///
+/// # Errors
+/// [`CheckpointError`], of the key in force.
+pub fn open(note: &[u8], member: &Member) -> Result<SignedCheckpoint, CheckpointError> {
+    let origin = origin_of(member.name.as_str());
+    let mut segments = member.segments.iter().rev();
+    let key = segments.next().map_or(PublicKey([0; 32]), |segment| segment.log_key);
+    SignedCheckpoint::open(note, &origin, &key.0).or_else(|error| {
+        let opened = segments.find_map(|s| SignedCheckpoint::open(note, &origin, &s.log_key.0).ok());
+        let vouched = opened.filter(|opened| {
+            let found = opened.checkpoint();
+            member.segment().is_some_and(|last| (last.from_size, last.root) == (found.size, found.root))
+        });
+        vouched.ok_or(error)
+    })
+}
 
 /// One origin's log, as followed by one reader.
 #[derive(Clone, Debug)]
@@ -161,10 +181,9 @@ impl Follower {
 
     /// Opens a checkpoint. Its size allocates nothing: whatever it claims, entries come in pages.
     fn open(&mut self, note: &[u8], roster: &Roster) -> Result<Step, Fault> {
-        let segment =
-            roster.member(self.origin()).and_then(|member| member.segment()).ok_or(Fault::NotAMember)?;
-        let origin = origin_of(self.origin().as_str());
-        let new = SignedCheckpoint::open(note, &origin, &segment.log_key.0)?;
+        let member = roster.member(self.origin()).ok_or(Fault::NotAMember)?;
+        let segment = member.segment().ok_or(Fault::NotAMember)?;
+        let new = open(note, member)?;
         let size = new.checkpoint().size;
         for old in [&self.last, &self.target].into_iter().flatten() {
             if let Some(proof) = two_roots(old, &new) {
@@ -280,6 +299,14 @@ fn disclose(entry: &mut VerifiedEntry, disclosure: Option<wire::Disclosure>) -> 
     let index = entry.index;
     match (&entry.outcome, disclosure) {
         (Ok(LogEntry::Batch(header)), Some(disclosure)) => {
+            let count = header.content.count;
+            let odd = |erased: &&wire::ErasedLeaves| {
+                erased.start >= erased.end || erased.end > count || erased.by <= index
+            };
+            if disclosure.erased.iter().any(|erased| odd(&erased)) {
+                let why = Void::new("Disclosure.erased", "a later withdrawal erases leaves of the batch");
+                return Err(Fault::Disclosure { index, why });
+            }
             let batch = Disclosure::from_wire(disclosure.clone(), header.content.count)
                 .and_then(|shown| VerifiedBatch::verify_disclosure(header.clone(), shown))
                 .map_err(|why| Fault::Disclosure { index, why })?;

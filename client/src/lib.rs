@@ -27,6 +27,7 @@ pub mod hand;
 pub mod home;
 pub mod keyfile;
 pub mod output;
+pub mod passphrase;
 pub mod publish;
 pub mod pull;
 pub mod random;

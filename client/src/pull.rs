@@ -11,16 +11,17 @@ use tonic::Code;
 
 use almenara_proto::{
     blame::Blame,
+    evidence::{Equivocation, Evidence},
     name::MemberName,
     roster::Roster,
-    wire::{Filter, ReplicateFrame},
+    wire::{Filter, GetCheckpointRequest, ReplicateFrame},
 };
 
 use crate::{
     clock::Clock,
     connect::Node,
     exit::CliError,
-    follow::{Accused, FollowError, Follower, Step, VerifiedPage},
+    follow::{FollowError, Follower, Step, VerifiedPage},
     store::{Store, StoreError},
 };
 
@@ -73,18 +74,24 @@ pub enum Remedy {
     AnotherNodeForThisLog,
     /// Ask this node for nothing more.
     AnotherNode,
-    /// The origin signed two histories: no node can help.
-    Quarantine,
     /// Nothing can be kept.
     Stop,
 }
 
 impl PullError {
-    /// What to do about it.
+    /// Proof that the origin signed two histories: no node can help.
+    #[must_use]
+    pub fn proof(&self) -> Option<&Equivocation> {
+        match self {
+            Self::Follow { error, .. } => error.evidence(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it otherwise.
     #[must_use]
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Follow { error, .. } if error.accused() == Accused::Origin => Remedy::Quarantine,
             Self::Follow { error, .. } if error.blame() == Blame::Unavailable => {
                 Remedy::AnotherNodeForThisLog
             }
@@ -208,6 +215,33 @@ pub async fn pull(
     };
     store.replica_mut(origin)?.finish()?;
     outcome
+}
+
+/// What `node` says of a log besides its entries: proof against it, and when its origin was last heard of.
+///
+/// # Errors
+/// [`PullError`], when it does not answer.
+pub async fn ask(
+    node: &Node,
+    origin: &MemberName,
+    store: &mut Store,
+    roster: &Roster,
+) -> Result<Option<Equivocation>, PullError> {
+    let request = GetCheckpointRequest { origin: origin.to_string(), size: 0 };
+    let answer =
+        node.logs().get_checkpoint(request).await.map_err(|status| failure(node, status))?.into_inner();
+    let replica = store.replica_mut(origin)?;
+    replica.heard(answer.heard_at);
+    // What proves nothing blames whoever brought it, and harms nobody.
+    let proof = match Evidence::parse(&answer.evidence) {
+        Ok(Evidence::Log(fork)) if fork.member == *origin => fork.verify_in(roster).ok(),
+        _ => None,
+    };
+    if let Some(proof) = &proof {
+        replica.quarantine(proof);
+    }
+    replica.commit()?;
+    Ok(proof)
 }
 
 /// Stays connected to `node` and keeps what comes of these logs, until one of the streams ends. Logs that the

@@ -251,10 +251,23 @@ impl RosterView {
 
 impl ChangeView {
     fn of(change: &Change) -> Self {
+        let text = match change {
+            // `proto` knows no calendar.
+            Change::Expiry { from, to } => {
+                let (apart, way) = (to.abs_diff(*from), if to > from { "later" } else { "earlier" });
+                format!(
+                    "the roster ends {} {way}, on {} instead of {}",
+                    duration(apart),
+                    moment(*to),
+                    moment(*from)
+                )
+            }
+            other => other.to_string(),
+        };
         Self {
             kind: change.kind(),
             member: change.member().map(ToString::to_string),
-            text: change.to_string(),
+            text,
             root_key: matches!(change, Change::Key { purpose: Purpose::Root, .. }),
         }
     }

@@ -4,6 +4,8 @@
 //! valid bodies of one version are evidence (PROTOCOL.md §7): both are kept in a file of `evidence/` beside the
 //! folder of the chain, and the chain stays where it is.
 
+mod expiry;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -21,6 +23,8 @@ use almenara_proto::{
 use prost::Message as _;
 
 use crate::{exit::CliError, files};
+
+pub use expiry::expiry_warning;
 
 /// The chain that a reader accepted, from version 1 to the current one. Owned by one task; whoever else needs
 /// the current roster gets a clone.

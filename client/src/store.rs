@@ -13,6 +13,7 @@
 //! withdrawn, cut and superseded are decided by `almenara_proto::verdict` alone; the index only keeps what that
 //! function reads.
 
+mod erase;
 mod error;
 mod fact;
 mod frame;
@@ -32,6 +33,7 @@ use std::{
 
 use almenara_proto::{indicator::Indicator, name::MemberName, roster::Roster, verdict::Policy};
 
+pub use erase::ERASE_AFTER;
 pub use error::StoreError;
 pub use judge::{Judged, Piece, Verdicts};
 pub use replica::{KeptEntry, Proof, Replica};
@@ -54,7 +56,11 @@ pub struct Store {
 
 /// What counted at a moment, to be compared with a later one.
 #[derive(Clone, Debug)]
-pub struct Snapshot(BTreeMap<MemberName, View>);
+pub struct Snapshot {
+    views: BTreeMap<MemberName, View>,
+    /// Unix seconds: when the store was last complete; 0: never.
+    at: u64,
+}
 
 impl Store {
     /// Opens the store to write to it; it is made when there is none.
@@ -67,7 +73,10 @@ impl Store {
         let path = folder.join("lock");
         let lock = File::create(&path).map_err(StoreError::file(&path))?;
         match lock.try_lock() {
-            Ok(()) => Self::with(folder, federation, Some(lock)),
+            Ok(()) => {
+                Self::settle_erasing(&folder)?;
+                Self::with(folder, federation, Some(lock))
+            }
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked { folder }),
             Err(TryLockError::Error(error)) => Err(StoreError::File { path, error }),
         }
@@ -147,13 +156,16 @@ impl Store {
     #[must_use]
     pub fn snapshot(&self, roster: &Roster) -> Snapshot {
         let view = |replica: &Replica| View::new(replica, &self.replicas(), roster);
-        Snapshot(self.replicas().map(|replica| (replica.member().clone(), view(replica))).collect())
+        Snapshot {
+            views: self.replicas().map(|replica| (replica.member().clone(), view(replica))).collect(),
+            at: self.replicas().map(Replica::fresh_at).max().unwrap_or(0),
+        }
     }
 
     /// Views in the order of the replicas; of one that did not exist there is nothing to see.
     fn views(&self, snapshot: &Snapshot) -> Vec<View> {
         let empty = |member: &MemberName| View::nothing(member.clone());
-        self.replicas.keys().map(|m| snapshot.0.get(m).cloned().unwrap_or_else(|| empty(m))).collect()
+        self.replicas.keys().map(|m| snapshot.views.get(m).cloned().unwrap_or_else(|| empty(m))).collect()
     }
 
     fn groups(&self, views: Vec<View>) -> Result<Groups, StoreError> {
@@ -193,8 +205,8 @@ impl Store {
         self.lookups(roster, policy, now).find(indicator)
     }
 
-    /// Gives each indicator that is listed now and was not `before`, or the other way round, as it is judged now;
-    /// at one moment `now`, so that nothing of it is due to time alone.
+    /// Gives each indicator that is listed now and was not `before`, or the other way round, as it is judged now: also
+    /// what has expired since the store was last complete.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -206,11 +218,14 @@ impl Store {
         now: u64,
         each: &mut dyn FnMut(Judged),
     ) -> Result<(), StoreError> {
+        let was_at = if before.at == 0 { now } else { before.at.min(now) };
+        // Verdicts depend on the day alone: on the same one only what is new can change them.
+        let days_passed = was_at / 86_400 < now / 86_400;
         let (before, after) = (self.views(before), self.views(&self.snapshot(roster)));
         let mut groups = self.groups(Vec::new())?;
         while let Some(group) = groups.next_group()? {
-            if group.changed(&before, &after) {
-                let was = group.clone().judge(&before, policy, now).verdict.listed;
+            if days_passed || group.changed(&before, &after) {
+                let was = group.clone().judge(&before, policy, was_at).verdict.listed;
                 let judged = group.judge(&after, policy, now);
                 if judged.verdict.listed != was {
                     each(judged);
@@ -243,7 +258,9 @@ impl Lookups<'_> {
         }
         let group = Groups::new(Merge::new(cursors), Vec::new()).next_group()?;
         let group = group.filter(|group| group.indicator() == indicator);
-        Ok(group.map(|group| group.judge(&self.views, self.policy, self.now)))
+        let judged = group.map(|group| group.judge(&self.views, self.policy, self.now));
+        // Of what was erased nothing is known.
+        Ok(judged.filter(|judged| !judged.pieces.is_empty()))
     }
 }
 

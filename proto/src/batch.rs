@@ -1,5 +1,7 @@
 //! Up to 4,096 statements under one signature (PROTOCOL.md §4), shown whole or in part.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -266,6 +268,33 @@ impl Disclosure {
         }
     }
 
+    /// The same without some of the leaves in clear, of whose statements `hash` gives the leaf hashes: these stand for
+    /// them. Nothing when it was no proof of a batch of `count` statements.
+    #[must_use]
+    pub fn without(self, count: u32, gone: &BTreeSet<u32>, hash: impl Fn(&Bytes) -> Hash) -> Option<Self> {
+        let shown: Vec<(u32, Hash)> = self.clear.iter().map(|(leaf, bytes)| (*leaf, hash(bytes))).collect();
+        let clear: Vec<(u32, Bytes)> =
+            self.clear.into_iter().filter(|(leaf, _)| !gone.contains(leaf)).collect();
+        let rest = match self.rest {
+            Rest::Proof(hashes) => {
+                let kept: Vec<u32> = clear.iter().map(|(leaf, _)| *leaf).collect();
+                Rest::Proof(merkle::multi_narrow(count, &shown, &hashes, &kept)?)
+            }
+            Rest::Leaves(hashes) => {
+                let (mut hidden, mut all) = (hashes.into_iter(), Vec::new());
+                for leaf in 0..count {
+                    match shown.binary_search_by_key(&leaf, |(leaf, _)| *leaf) {
+                        Ok(at) if gone.contains(&leaf) => all.push(shown.get(at)?.1),
+                        Ok(_) => {}
+                        Err(_) => all.push(hidden.next()?),
+                    }
+                }
+                Rest::Leaves(all)
+            }
+        };
+        Some(Self { clear, rest, not_here: self.not_here, on_request: self.on_request })
+    }
+
     /// Parses what came for a batch of `count` statements.
     ///
     /// # Errors
@@ -322,6 +351,7 @@ impl Disclosure {
             proof,
             leaf_hashes,
             not_here: self.not_here.into_iter().map(range).collect(),
+            erased: Vec::new(),
             on_request: self.on_request.into_iter().map(range).collect(),
         }
     }

@@ -11,7 +11,7 @@ use almenara_client::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{self, accesses, cert, init, join},
+    commands::{self, accesses, cert, entry, init, join},
     context::Context,
     demo,
     home::NodeHome,
@@ -27,6 +27,9 @@ pub struct Cli {
     /// Configuration [default: almenarad.toml in the home]
     #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
+    /// Read the passphrase of key files from this open file descriptor (also: the environment's ALMENARA_PASSPHRASE)
+    #[arg(long, value_name = "N", global = true, help_heading = EVERYWHERE)]
+    pub passphrase_fd: Option<u32>,
     /// How to talk.
     #[command(flatten)]
     pub manner: MannerFlags,
@@ -43,11 +46,13 @@ pub enum Verb {
     /// Join the federation of a signed roster version 1
     Join(join::Args),
     /// Run the node
-    Run,
+    Run(commands::run::Args),
     /// Ask the running node about its logs
     Status,
     /// List who was shown which statement on request
     Accesses(accesses::Args),
+    /// Make the own member's next entry for the roster: other addresses, new keys
+    Entry(entry::Args),
     /// Issue, inspect and renew certificates of the own member
     #[command(subcommand)]
     Cert(cert::Verb),
@@ -72,7 +77,7 @@ fn start(cli: Cli) -> Exit {
         Err(error) => return report("almenarad", &CliError::internal(format!("no runtime: {error}"))),
     };
     let done = NodeHome::find(cli.home, cli.config, &environment).and_then(|home| {
-        let context = Context::new(home, output, environment);
+        let context = Context::new(home, output, environment).with_passphrase_fd(cli.passphrase_fd);
         runtime.block_on(commands::run(cli.verb, &context))
     });
     done.map_or_else(|error| report("almenarad", &error), Exit::from)

@@ -6,6 +6,7 @@ use crate::{cli::Verb, context::Context, demo};
 
 pub mod accesses;
 pub mod cert;
+pub mod entry;
 pub mod init;
 pub mod join;
 pub mod run;
@@ -19,9 +20,10 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
     match verb {
         Verb::Init(args) => init::run(&args, context),
         Verb::Join(args) => join::run(&args, context),
-        Verb::Run => run::run(context).await,
+        Verb::Run(args) => run::run(&args, context).await,
         Verb::Status => status::run(context).await,
         Verb::Accesses(args) => accesses::run(&args, context).await,
+        Verb::Entry(args) => entry::run(&args, context),
         Verb::Cert(verb) => cert::run(verb, context),
         Verb::Demo(args) => demo::run(args, context).await,
     }

@@ -1,7 +1,7 @@
 //! `almenarad.toml`, parsed once into final types.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ use std::{
 
 use almenara_client::{
     config::{Environment, FederationId, TlsFiles, path},
-    settings::{Section, SettingsError, integer, text},
+    settings::{Section, SettingsError, integer, list, text},
 };
 use almenara_proto::{
     merkle::Hash,
@@ -18,7 +18,7 @@ use almenara_proto::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::home::NodeHome;
+use crate::{erase::DELAY_HOURS, home::NodeHome};
 
 /// Statements a day of each publisher, unless configured. The largest public lists gain some hundred thousand
 /// domains a day; a desk that publishes more has run away or was stolen.
@@ -52,6 +52,10 @@ pub struct Config {
     pub quotas: Quotas,
     /// Consumer certificates with a jurisdiction of their own; others have their member's.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get from this node, for now, what is public and nothing else.
+    pub narrowed: BTreeSet<MemberName>,
+    /// Seconds between an erasing withdrawal and the deletion of what it names.
+    pub erase_after: u64,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -126,6 +130,8 @@ impl Config {
         let mut tls = top.section("tls")?;
         let mut safeguards = top.section("safeguards")?;
         let mut quotas = top.section("quotas")?;
+        let mut narrowing = top.section("narrowing")?;
+        let mut erasure = top.section("erasure")?;
         let mut log = top.section("log")?;
         let consumers = read_consumers(top.section("consumers")?)?;
         let file = |section: &mut Section, key, default: &str| {
@@ -156,12 +162,17 @@ impl Config {
                     .unwrap_or(LOOKUPS_PER_MINUTE),
             },
             consumers,
+            narrowed: narrowing.optional("members", list)?.unwrap_or_default(),
+            erase_after: erasure
+                .optional("delay_hours", integer)?
+                .unwrap_or(DELAY_HOURS)
+                .saturating_mul(3_600),
             log: LogConfig {
                 level: log.optional("level", text)?.unwrap_or_default(),
                 format: log.optional("format", text)?.unwrap_or_default(),
             },
         };
-        for section in [store, keys, tls, safeguards, quotas, log, top] {
+        for section in [store, keys, tls, safeguards, quotas, narrowing, erasure, log, top] {
             section.finish()?;
         }
         Ok(config)

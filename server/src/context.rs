@@ -6,6 +6,7 @@ use almenara_client::{
     config::Environment,
     exit::CliError,
     output::Output,
+    passphrase::Passphrases,
     random::Random,
     rosters::Rosters,
     tls::Identity,
@@ -23,6 +24,8 @@ pub struct Context {
     pub clock: Clock,
     /// Where keys come from.
     pub random: Random,
+    /// Where passphrases of key files come from.
+    pub passphrases: Passphrases,
     /// What the environment says.
     pub environment: Environment,
 }
@@ -31,7 +34,20 @@ impl Context {
     /// The process's own surroundings.
     #[must_use]
     pub fn new(home: NodeHome, output: Output, environment: Environment) -> Self {
-        Self { home, output, clock: clock::system(), random: Random::system(), environment }
+        Self {
+            home,
+            output,
+            clock: clock::system(),
+            random: Random::system(),
+            passphrases: Passphrases::new(None, &environment),
+            environment,
+        }
+    }
+
+    /// With a passphrase from an open file descriptor, if one is given.
+    #[must_use]
+    pub fn with_passphrase_fd(self, descriptor: Option<u32>) -> Self {
+        Self { passphrases: Passphrases::new(descriptor, &self.environment), ..self }
     }
 
     /// Unix seconds.

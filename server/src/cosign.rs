@@ -18,7 +18,12 @@ use almenara_proto::{
     wire,
 };
 
-use crate::{clock::Clock, heads::Head};
+use crate::{
+    clock::Clock,
+    compare::Compared,
+    heads::Head,
+    own_log::{OwnLog, Standing},
+};
 
 /// Own checkpoints for which cosignatures are still taken, some 300 bytes each: at two hundred commits a second, those of
 /// the last five seconds. Whoever is slower cosigns the newest when it has caught up.
@@ -30,18 +35,23 @@ pub struct Cosigner {
     member: MemberName,
     key: Arc<SigningKey>,
     clock: Clock,
+    own: OwnLog,
+    compared: Compared,
 }
 
 impl Cosigner {
-    /// With the cosign key of `member`, as the roster has it.
+    /// With the cosign key of `member`, as the roster has it. Nothing is cosigned before the others were asked what they
+    /// hold (`own`), nor below what they showed (`compared`).
     #[must_use]
-    pub fn new(member: MemberName, key: SigningKey, clock: Clock) -> Self {
-        Self { member, key: Arc::new(key), clock }
+    pub fn new(member: MemberName, key: SigningKey, clock: Clock, own: OwnLog, compared: Compared) -> Self {
+        Self { member, key: Arc::new(key), clock, own, compared }
     }
 
     /// A cosignature of the newest checkpoint of another member's log, once every entry and leaf hash below its size is
     /// durable here. A log only grows here by pages that were proven to extend it, so each checkpoint that is cosigned
-    /// extends the one before; that it is held is persisted before it is said.
+    /// extends the one before; that it is held is persisted before it is said. An old copy of the store does not know what
+    /// was cosigned after it: so first the entries must reach every note that the others were heard to hold, this node's
+    /// cosignatures among them.
     #[must_use]
     pub fn cosign(&self, head: &Head, roster: &Roster) -> Option<wire::CosignRequest> {
         let size = head.signed_size;
@@ -50,6 +60,11 @@ impl Cosigner {
         }
         let origin = head.prefix.member();
         let segment = roster.member(origin)?.segment()?;
+        let largest = self.compared.largest(origin).filter(|note| *note.log_key() == segment.log_key.0);
+        let reached = largest.is_none_or(|note| note.checkpoint().size <= size);
+        if !reached || self.own.standing() == Standing::Comparing || head.quarantined(roster).is_some() {
+            return None;
+        }
         let signed =
             SignedCheckpoint::open(&head.checkpoint, &origin_of(origin.as_str()), &segment.log_key.0).ok()?;
         if signed.checkpoint().root != head.prefix.tree().root() {

@@ -238,6 +238,10 @@ impl Custodian {
                 }
             }
         }
+        // Nobody has what was erased.
+        for leaf in self.store.erased().of_entry(log, index).keys() {
+            missing.remove(leaf);
+        }
         if !missing.is_empty() {
             tasks.missing.insert(index, missing);
             tasks.headers.insert(index, header);
@@ -327,6 +331,10 @@ impl Custodian {
                         for mut shown in shown {
                             let Some(header) = headers.get(&shown.entry) else { continue };
                             self.keeper.keep(header, &mut shown.statements);
+                            let left = part.get(&shown.entry);
+                            shown
+                                .statements
+                                .retain(|(leaf, ..)| left.is_some_and(|left| left.contains(leaf)));
                             if shown.statements.is_empty() {
                                 continue;
                             }

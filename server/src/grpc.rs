@@ -8,7 +8,11 @@ mod lookup;
 mod publish;
 mod roster;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::middleware::Next;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +26,8 @@ use almenara_proto::{
 };
 
 use crate::{
-    clock::Clock, cosign::Cosignatures, error, fetch::Fetcher, identity::Account, ingest::Ingest,
-    outgoing::Outgoing, quota::LookupQuota, reports::Reports, tls::Caller,
+    clock::Clock, compare::Compared, cosign::Cosignatures, error, fetch::Fetcher, identity::Account,
+    ingest::Ingest, outgoing::Outgoing, own_log::OwnLog, quota::LookupQuota, reports::Reports, tls::Caller,
 };
 
 pub use custody::CustodyApi;
@@ -56,6 +60,10 @@ pub struct Api {
     pub fetcher: Fetcher,
     /// Who keeps how much.
     pub reports: Reports,
+    /// What others hold.
+    pub compared: Compared,
+    /// How the own log stands.
+    pub own: OwnLog,
     /// Against bulk enumeration.
     pub lookups: LookupQuota,
     /// Unix seconds.
@@ -66,6 +74,8 @@ pub struct Api {
     pub shutdown: CancellationToken,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else, as the operator alone decides in an emergency.
+    pub narrowed: Arc<BTreeSet<MemberName>>,
     /// How long a frame may wait for its reader.
     pub unread: Duration,
 }
@@ -81,7 +91,8 @@ impl Api {
             })?;
         let member = id.member().parse().map_err(|error| error::status(Blame::Malformed, &error))?;
         let jurisdiction = self.consumers.get(id.name()).copied();
-        Ok(Account { id, member, node: self.node.clone(), jurisdiction })
+        let narrowed = self.narrowed.contains(&member);
+        Ok(Account { id, member, node: self.node.clone(), jurisdiction, narrowed })
     }
 }
 

@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use almenara_proto::{checkpoint::SignedCheckpoint, name::MemberName, prefix::Prefix};
+use almenara_proto::{checkpoint::SignedCheckpoint, name::MemberName, prefix::Prefix, roster::Roster};
 
-use crate::store::LogId;
+use crate::{quarantine::Quarantine, store::LogId};
 
 /// A log as it was last committed.
 #[derive(Clone, Debug)]
@@ -28,6 +28,10 @@ pub struct Head {
     pub settled: Option<Settled>,
     /// The first entry of which leaf hashes are missing: beyond it this node vouches for nothing.
     pub hollow: Option<u64>,
+    /// Unix seconds: when entries last came; 0 before the first.
+    pub moved_at: u64,
+    /// Proof that its key signed two histories.
+    pub quarantine: Option<Arc<Quarantine>>,
 }
 
 /// A checkpoint that the roster's quorum cosigned.
@@ -55,6 +59,12 @@ impl Head {
     #[must_use]
     pub fn settled_size(&self) -> u64 {
         self.settled.as_ref().map_or(0, |settled| settled.size)
+    }
+
+    /// Proof against the log, under the key that is its own now.
+    #[must_use]
+    pub fn quarantined(&self, roster: &Roster) -> Option<&Quarantine> {
+        self.quarantine.as_deref().filter(|quarantine| quarantine.is_in_force(roster))
     }
 }
 

@@ -69,6 +69,12 @@ impl NodeHome {
         self.folder.join("store")
     }
 
+    /// `evidence/`: proof against origins, and of rival rosters.
+    #[must_use]
+    pub fn evidence(&self) -> PathBuf {
+        self.folder.join("evidence")
+    }
+
     /// `safeguards/`: lists of values that nobody reports by accident.
     #[must_use]
     pub fn safeguards(&self) -> PathBuf {

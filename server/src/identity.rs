@@ -20,6 +20,8 @@ pub struct Account {
     pub node: MemberName,
     /// Of a consumer account, when the node's configuration gives it one.
     pub jurisdiction: Option<Jurisdiction>,
+    /// Its member gets what is public and nothing else: the operator of this node narrowed it.
+    pub narrowed: bool,
 }
 
 impl Account {
@@ -58,6 +60,7 @@ impl Account {
     pub fn recipient(&self, own: Option<Jurisdiction>) -> Recipient {
         let member = self.member.clone();
         match self.id.role() {
+            _ if self.narrowed => Recipient::Public,
             Role::Node => Recipient::Node(member),
             Role::Publisher | Role::Operator => Recipient::Staff(member),
             Role::Auditor => Recipient::Auditor,

@@ -23,9 +23,11 @@ use almenara_proto::{
 use crate::{
     heads::Settled,
     identity::Account,
+    own_log::{OwnLog, Standing},
+    quarantine::Quarantine,
     rosters::SharedRosters,
     safeguards::Safeguards,
-    store::{LogId, accesses::Access, write::NewEntry},
+    store::{LogId, Place, accesses::Access, erased::Fate, write::NewEntry},
 };
 
 use admit::admit;
@@ -150,6 +152,10 @@ pub enum Job {
     Publish(Box<Admitted>, Room, oneshot::Sender<Result<Outcome, NotNow>>),
     /// A page for a replica.
     Replicate(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
+    /// Entries of the own log that an old copy of the store had forgotten, from those who hold them.
+    Recover(Box<ReplicaPage>, oneshot::Sender<Result<(), String>>),
+    /// A log's key signed two histories.
+    Quarantine(Box<Quarantine>, oneshot::Sender<()>),
     /// An entry of a log whose stored copy had rotted.
     Mend(LogId, Box<NewEntry>, oneshot::Sender<Result<(), String>>),
     /// Statements of an entry that shall disappear, by leaf; gives how many were here.
@@ -158,6 +164,8 @@ pub enum Job {
     Add(LogId, u64, Vec<(u32, Bytes, Option<u64>)>, oneshot::Sender<Result<(), String>>),
     /// Statements that were shown on request; those before a time (Unix seconds) are forgotten.
     Accesses(Vec<Access>, u64, oneshot::Sender<Result<(), String>>),
+    /// What became of erasures.
+    EndErasures(Vec<Place>, Fate, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
     Settle(MemberName, Settled),
     /// A new member has a log too.
@@ -175,6 +183,12 @@ pub enum NotNow {
         "no space is left where the node keeps its data: nothing was stored; try again later, or tell its operator"
     )]
     Full,
+    /// The own log waits for its operator.
+    #[error(
+        "this node does not know all that it signed itself, and takes nothing for its own log until it does: tell its \
+         operator, who sees why in `almenarad status`"
+    )]
+    OldCopy,
 }
 
 /// The entrance.
@@ -183,6 +197,7 @@ pub struct Ingest {
     jobs: mpsc::Sender<Job>,
     rosters: SharedRosters,
     safeguards: Arc<Safeguards>,
+    own: OwnLog,
     /// Batches being verified at once: each holds some megabytes of parsed statements.
     verifying: Arc<Semaphore>,
     /// KiB of statements between their arrival and their answer, over all callers.
@@ -199,11 +214,17 @@ const IN_FLIGHT_KIB: usize = 8 * 1024;
 impl Ingest {
     /// An entrance to the sequencer behind `jobs`.
     #[must_use]
-    pub fn new(jobs: mpsc::Sender<Job>, rosters: SharedRosters, safeguards: Arc<Safeguards>) -> Self {
+    pub fn new(
+        jobs: mpsc::Sender<Job>,
+        rosters: SharedRosters,
+        safeguards: Arc<Safeguards>,
+        own: OwnLog,
+    ) -> Self {
         Self {
             jobs,
             rosters,
             safeguards,
+            own,
             verifying: Arc::new(Semaphore::new(VERIFYING_AT_ONCE)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
         }
@@ -257,6 +278,10 @@ impl Ingest {
     pub async fn enqueue(&self, item: Judged) -> Result<Answer, NotNow> {
         let outcome = match item.admitted {
             Ok(admitted) => {
+                // A few seconds after a start: nothing is signed before the others were asked.
+                let mut standing = self.own.subscribe();
+                let known = standing.wait_for(|standing| *standing != Standing::Comparing).await;
+                drop(known.map_err(|_| NotNow::Stopping)?);
                 let (reply, outcome) = oneshot::channel();
                 let job = Job::Publish(Box::new(admitted), item.room, reply);
                 self.jobs.send(job).await.map_err(|_| NotNow::Stopping)?;
@@ -295,6 +320,26 @@ impl Ingest {
         outcome.await.map_err(|_| NotNow::Stopping)
     }
 
+    /// Takes a verified page of the own log, which an old copy of the store had forgotten.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error says that the page does not continue what is held.
+    pub async fn recover(&self, page: ReplicaPage) -> Result<Result<(), String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Recover(Box::new(page), reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Keeps proof against a log, and ends it where its two histories part.
+    ///
+    /// # Errors
+    /// [`NotNow`].
+    pub async fn quarantine(&self, found: Quarantine) -> Result<(), NotNow> {
+        let (reply, kept) = oneshot::channel();
+        self.jobs.send(Job::Quarantine(Box::new(found), reply)).await.map_err(|_| NotNow::Stopping)?;
+        kept.await.map_err(|_| NotNow::Stopping)
+    }
+
     /// Takes an entry anew that stands in a log already and had rotted; it was proven to be the same.
     ///
     /// # Errors
@@ -329,6 +374,16 @@ impl Ingest {
         let (reply, outcome) = oneshot::channel();
         let since = now.saturating_sub(ACCESSES_KEPT);
         self.jobs.send(Job::Accesses(accesses, since, reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Notes what became of erasures.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn end_erasures(&self, places: Vec<Place>, fate: Fate) -> Result<Result<(), String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::EndErasures(places, fate, reply)).await.map_err(|_| NotNow::Stopping)?;
         outcome.await.map_err(|_| NotNow::Stopping)
     }
 

@@ -1,14 +1,19 @@
 //! The keys that a node needs to run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use almenara_certs::{FileError, read_private, write_private};
 use almenara_client::{
     exit::CliError,
     keyfile::{self, KeyFile, Purpose},
+    passphrase::Passphrases,
     text::tame,
 };
-use almenara_proto::{keys::SigningKey, name::MemberName};
+use almenara_proto::{
+    keys::{PublicKey, SigningKey},
+    name::MemberName,
+    roster::Member,
+};
 use data_encoding::HEXLOWER;
 
 use crate::config::KeyFiles;
@@ -24,22 +29,39 @@ pub struct NodeKeys {
 }
 
 impl NodeKeys {
-    /// Loads the keys of `member`.
+    /// Loads the keys of `member`. Where the roster lists another key than a file holds, and one that was made for a
+    /// later roster is it (`log.next.pem` beside `log.pem`), that one.
     ///
     /// # Errors
     /// [`CliError`], when one is missing, may be read by others, is damaged, or is another's.
-    pub fn load(files: &KeyFiles, member: &MemberName) -> Result<Self, CliError> {
+    pub fn load(
+        files: &KeyFiles,
+        member: &MemberName,
+        listed: Option<&Member>,
+        passphrases: &Passphrases,
+    ) -> Result<Self, CliError> {
         let own = |path: &Path, purpose| -> Result<SigningKey, CliError> {
-            let KeyFile { holder, key, .. } = keyfile::load(path, purpose)?;
+            let KeyFile { holder, key, .. } = keyfile::load(path, purpose, passphrases)?;
             if holder == member.as_str() {
                 return Ok(key);
             }
             let path = path.display();
             Err(CliError::usage(format!("{path} is the {purpose} key of {}, not of {member}", tame(&holder))))
         };
+        let in_force = |path: &Path, purpose, listed: Option<PublicKey>| -> Result<SigningKey, CliError> {
+            let (key, next) = (own(path, purpose)?, next_path(path));
+            if listed.is_some_and(|listed| listed != PublicKey::of(&key)) && next.exists() {
+                let next = own(&next, purpose)?;
+                if listed == Some(PublicKey::of(&next)) {
+                    return Ok(next);
+                }
+            }
+            Ok(key)
+        };
+        let log_key = listed.and_then(Member::segment).map(|segment| segment.log_key);
         Ok(Self {
-            log: own(&files.log, Purpose::Log)?,
-            cosign: own(&files.cosign, Purpose::Cosign)?,
+            log: in_force(&files.log, Purpose::Log, log_key)?,
+            cosign: in_force(&files.cosign, Purpose::Cosign, listed.map(|member| member.cosign_key))?,
             tombstone: load_tombstone(&files.tombstone)?,
         })
     }
@@ -49,6 +71,12 @@ impl std::fmt::Debug for NodeKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("NodeKeys")
     }
+}
+
+/// Where the key for a later roster lies: `log.pem` → `log.next.pem`.
+#[must_use]
+pub fn next_path(path: &Path) -> PathBuf {
+    path.with_extension("next.pem")
 }
 
 /// Writes a new tombstone key: 64 hex digits below a line that names it.

@@ -1,14 +1,17 @@
 //! Keeps what a node does in step with who belongs: whose certificates count, whose logs it has, whom it follows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use almenara_client::rosters::authorities;
+use almenara_client::rosters::{authorities, expiry_warning};
 use almenara_proto::{keys::PublicKey, name::MemberName, roster::Roster};
 
-use crate::{node::NodeError, peers::Peers};
+use crate::{compare::Trees, node::NodeError, peers::Peers};
+
+/// How often the end of the roster is told, once it is near.
+const REMIND_EVERY: Duration = Duration::from_secs(86_400);
 
 /// What keeps in step.
 pub struct Members {
@@ -18,6 +21,8 @@ pub struct Members {
     pub own: MemberName,
     /// The log key and the cosign key that it holds.
     pub keys: [PublicKey; 2],
+    /// Roots of what is held.
+    pub trees: Trees,
 }
 
 impl Members {
@@ -25,16 +30,25 @@ impl Members {
     ///
     /// # Errors
     /// [`NodeError::NotOnRoster`] when the roster names other keys for this member than the node holds: what it signed
-    /// from then on would be a cut-off tail. [`NodeError::Part`] when a task that follows a log has failed.
+    /// from then on would be a cut-off tail. [`NodeError::Part`] when a task that follows a log has failed. [`NodeError::Astray`] when
+    /// the roster has decided for another history of a log than is held.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), NodeError> {
         let mut version = self.peers.rosters.subscribe();
         let mut following: BTreeMap<MemberName, CancellationToken> = BTreeMap::new();
         let mut follows = JoinSet::new();
+        let mut remind = tokio::time::interval(REMIND_EVERY);
         loop {
             version.borrow_and_update();
             let accepted = self.peers.rosters.current();
             let roster = &accepted.roster;
             check_keys(roster, &self.own, self.keys)?;
+            for head in self.peers.heads.all() {
+                if let Some(member) = roster.member(head.prefix.member())
+                    && self.trees.is_astray(head.log, head.prefix.size(), member).await?
+                {
+                    return Err(NodeError::Astray(member.name.clone()));
+                }
+            }
             if !roster.contains(&self.own) {
                 tracing::error!(
                     version = roster.version,
@@ -70,6 +84,11 @@ impl Members {
                 tokio::select! {
                     changed = version.changed() => if changed.is_err() { return Ok(()) } else { break },
                     () = shutdown.cancelled() => return Ok(()),
+                    _ = remind.tick() => {
+                        if let Some(warning) = expiry_warning(roster, (self.peers.clock)()) {
+                            tracing::warn!("{warning}");
+                        }
+                    }
                     Some(ended) = follows.join_next(), if !follows.is_empty() => {
                         ended.map_err(|error| NodeError::Part(error.to_string()))?;
                     }

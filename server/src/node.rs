@@ -1,6 +1,11 @@
 //! Assembles a node and serves it on one port.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -16,8 +21,10 @@ use almenara_proto::{
 };
 
 use crate::{
+    compare::{Compared, Comparer, Pace, Trees},
     cosign::{Cosignatures, Cosigner},
     custodian::{Custodian, Doubts},
+    erase::Eraser,
     fetch::Fetcher,
     grpc::{self, Api},
     heads::Heads,
@@ -26,8 +33,10 @@ use crate::{
     listener::{self, Limits},
     members::{self, Members},
     outgoing::Outgoing,
+    own_log::{Behind, OwnLog},
     peers::Peers,
     quota::LookupQuota,
+    recover::Recoverer,
     reports::Reports,
     rosters::SharedRosters,
     rot::{Mender, Rotten},
@@ -61,10 +70,20 @@ pub struct Settings {
     pub lookups_per_minute: u64,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else.
+    pub narrowed: BTreeSet<MemberName>,
     /// Unix seconds.
     pub clock: Clock,
     /// Bounds on connections.
     pub limits: Limits,
+    /// Seconds between an erasing withdrawal and the deletion of what it names.
+    pub erase_after: u64,
+    /// Where files of evidence go.
+    pub evidence: PathBuf,
+    /// How often the others are asked what they hold.
+    pub pace: Pace,
+    /// When the own log comes back from the others, it goes on without the statements that nobody has.
+    pub accept_loss: bool,
 }
 
 /// Why a node does not start, or stopped.
@@ -95,6 +114,9 @@ pub enum NodeError {
         /// What does not fit.
         why: &'static str,
     },
+    /// What is held of a log is not the history that a new roster names.
+    #[error("the roster names another history of {0} than is held here: start again, and it is fetched anew")]
+    Astray(MemberName),
     /// A defect of ours.
     #[error("a part of the node ended: {0}")]
     Part(String),
@@ -104,6 +126,7 @@ pub enum NodeError {
 pub struct Node {
     address: SocketAddr,
     heads: Heads,
+    own: OwnLog,
     rosters: SharedRosters,
     shutdown: CancellationToken,
     parts: JoinSet<Result<(), NodeError>>,
@@ -123,12 +146,29 @@ impl Node {
         roster.member(&settings.member).ok_or_else(|| refuse("it is no member"))?;
         let keys = [&settings.log_key, &settings.cosign_key].map(PublicKey::of);
         members::check_keys(roster, &settings.member, keys)?;
+        for member in &settings.narrowed {
+            if roster.contains(member) {
+                tracing::warn!(%member, "narrowed: it gets from this node what is public and nothing else");
+            } else {
+                tracing::warn!(%member, "narrowing names nobody on the roster");
+            }
+        }
         let store = Store::open(&settings.store_url).await?;
         for member in roster.members.keys() {
             store.add_log(member.as_str()).await?;
         }
+        let trees = Trees::new(store.clone());
+        for head in store.heads().await? {
+            let Some(member) = head.member.parse().ok().and_then(|name| roster.member(&name)) else {
+                continue;
+            };
+            if trees.is_astray(head.log, head.size, member).await? {
+                tracing::error!(origin = %member.name, "what is held of it is not the history that the roster names: it is fetched anew");
+                store.forget(head.log, member.name == settings.member).await?;
+            }
+        }
         let heads = Heads::default();
-        let cosignatures = Cosignatures::default();
+        let (cosignatures, own, compared) = (Cosignatures::default(), OwnLog::default(), Compared::default());
         let sequencer = Sequencer::start(
             store.for_writer(),
             heads.clone(),
@@ -139,13 +179,20 @@ impl Node {
                 log_key: settings.log_key,
                 tombstone_key: settings.tombstone_key,
                 statements_per_day: settings.statements_per_day,
+                erase_after: settings.erase_after,
             },
+            own.clone(),
             cosignatures.clone(),
         )
         .await?;
+        let from_size = roster.member(&settings.member).and_then(|member| Some(member.segment()?.from_size));
+        let held = heads.get(&settings.member).map_or(0, |head| head.prefix.size());
+        if let Some(signed) = from_size.filter(|from| *from > held) {
+            own.behind(Behind { held, signed, by: "the roster".to_owned(), why: String::new() });
+        }
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
-        let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards));
+        let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards), own.clone());
         let rotten = Rotten::default();
         let outgoing = Outgoing::new(
             store.clone(),
@@ -180,11 +227,14 @@ impl Node {
             outgoing: outgoing.clone(),
             fetcher: fetcher.clone(),
             reports: reports.clone(),
+            compared: compared.clone(),
+            own: own.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
             clock: Arc::clone(&settings.clock),
             node: settings.member.clone(),
             shutdown: shutdown.clone(),
             consumers: settings.consumers,
+            narrowed: Arc::new(settings.narrowed),
             unread: settings.limits.unread,
         })
         .await
@@ -201,6 +251,7 @@ impl Node {
             Ok(())
         });
         let peers = Peers {
+            member: settings.member.clone(),
             ingest,
             heads: heads.clone(),
             rosters: settings.rosters.clone(),
@@ -210,13 +261,19 @@ impl Node {
                 settings.member.clone(),
                 settings.cosign_key,
                 Arc::clone(&settings.clock),
+                own.clone(),
+                compared.clone(),
             ),
             clock: settings.clock,
             keeper: keeper.clone(),
             reports: reports.clone(),
             doubts: Doubts::default(),
+            compared,
+            own: own.clone(),
+            evidence: settings.evidence,
+            pace: settings.pace,
         };
-        let members = Members { peers: peers.clone(), own: settings.member.clone(), keys };
+        let members = Members { peers: peers.clone(), own: settings.member.clone(), keys, trees };
         parts.spawn(members.run(shutdown.clone()));
         let custodian = Custodian {
             peers: peers.clone(),
@@ -226,19 +283,26 @@ impl Node {
             rotten: rotten.clone(),
             reports,
         };
-        let stop = shutdown.clone();
+        let comparer = Comparer { peers: peers.clone(), trees: outgoing.trees().clone() };
+        let mender = Mender { peers: peers.clone(), outgoing, store: store.clone(), rotten, fetcher, keeper };
+        let eraser = Eraser {
+            store: store.clone(),
+            ingest: peers.ingest.clone(),
+            heads: heads.clone(),
+            compared: peers.compared.clone(),
+            clock: Arc::clone(&peers.clock),
+        };
+        let recoverer = Recoverer { peers, mender: mender.clone(), accept_loss: settings.accept_loss };
+        let (walk, fill) = (mender.clone().walk(shutdown.clone()), mender.clone().fill(shutdown.clone()));
+        let mend = mender.mend(shutdown.clone());
+        let (compare, recover) = (comparer.run(shutdown.clone()), recoverer.run(shutdown.clone()));
+        let (erase, keep) = (eraser.run(shutdown.clone()), custodian.run(shutdown.clone()));
         parts.spawn(async move {
-            custodian.run(stop).await;
-            Ok(())
-        });
-        let mender = Mender { peers, outgoing, store: store.clone(), rotten, fetcher, keeper };
-        let (walk, mend) = (mender.clone().walk(shutdown.clone()), mender.mend(shutdown.clone()));
-        parts.spawn(async move {
-            tokio::join!(walk, mend);
+            tokio::join!(walk, mend, fill, compare, recover, erase, keep);
             Ok(())
         });
         tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");
-        Ok(Self { address, heads, rosters: settings.rosters, shutdown, parts, store })
+        Ok(Self { address, heads, own, rosters: settings.rosters, shutdown, parts, store })
     }
 
     /// Where it listens.
@@ -251,6 +315,12 @@ impl Node {
     #[must_use]
     pub const fn heads(&self) -> &Heads {
         &self.heads
+    }
+
+    /// How its own log stands.
+    #[must_use]
+    pub const fn own_log(&self) -> &OwnLog {
+        &self.own
     }
 
     /// The accepted rosters.

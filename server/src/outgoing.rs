@@ -20,11 +20,12 @@ use almenara_proto::{
     name::MemberName,
     release::{Open, Recipient, Released},
     statement::{Category, Statement},
-    tile, wire,
+    wire,
 };
 
 use crate::{
     clock::Clock,
+    compare::Trees,
     heads::Heads,
     rosters::{SharedRosters, ThenAndNow},
     rot::Rotten,
@@ -133,6 +134,7 @@ pub struct Outgoing {
     clock: Clock,
     headers: Arc<HeaderCache>,
     rotten: Rotten,
+    trees: Trees,
 }
 
 impl Outgoing {
@@ -146,7 +148,8 @@ impl Outgoing {
         clock: Clock,
         rotten: Rotten,
     ) -> Self {
-        Self { store, heads, rosters, server, clock, headers: Arc::default(), rotten }
+        let trees = Trees::new(store.clone());
+        Self { store, heads, rosters, server, clock, headers: Arc::default(), rotten, trees }
     }
 
     /// Entries of a log from an index on, up to the size of a signed checkpoint, with the proof that they lead to it.
@@ -172,7 +175,8 @@ impl Outgoing {
                 let disclosure = match batch {
                     Some(batch) => {
                         let shown = self.disclosure(log, entry, batch, held, reader, None).await?;
-                        Some(shown.into_wire(batch.header.count))
+                        let erased = self.erased(log, entry.index);
+                        Some(wire::Disclosure { erased, ..shown.into_wire(batch.header.count) })
                     }
                     None => None,
                 };
@@ -185,19 +189,8 @@ impl Outgoing {
             }
         }
         let to = from.saturating_add(frames.len() as u64);
-        let consistency = self.consistency(log, to, size).await?;
+        let consistency = self.trees.consistency_bytes(log, to, size).await?;
         Ok(wire::LogPage { from, entries: frames, consistency })
-    }
-
-    async fn consistency(&self, log: LogId, old: u64, new: u64) -> Result<Vec<Bytes>, StoreError> {
-        let mut tiles = self.store.tiles(log, tile::tiles_for_consistency(old, new)).await?;
-        // The log may have grown meanwhile: a tile then holds more hashes than it had at this size.
-        for (id, hashes) in &mut tiles {
-            hashes.truncate(usize::from(id.width(new)).saturating_mul(Hash::LEN));
-        }
-        let proof = tile::consistency(old, new, &tiles)
-            .map_err(|error| StoreError::Damaged { what: "tiles", why: error.to_string() })?;
-        Ok(proof.iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect())
     }
 
     fn leaving(&self, log: LogId, entry: StoredEntry, reader: &Reader) -> Leaving {
@@ -221,6 +214,11 @@ impl Outgoing {
         }
     }
 
+    /// What was erased of an entry, for its readers.
+    fn erased(&self, log: LogId, entry: u64) -> Vec<wire::ErasedLeaves> {
+        ranges(&self.store.erased().of_entry(log, entry))
+    }
+
     /// What is shown of a batch: of all of it, or of the leaves that are asked for.
     async fn disclosure(
         &self,
@@ -238,9 +236,11 @@ impl Outgoing {
             // Whoever sent this entry kept back what proves a part of it, or it rotted here: others may have it.
             return Ok(Disclosure { not_here: vec![(0, header.count)], ..Disclosure::nothing() });
         };
+        let erased = self.store.erased().of_entry(log, entry.index);
         if let Some(open) = Open::stored(entry.open)
             && reader.filter.is_all()
             && only.is_none()
+            && erased.is_empty()
         {
             let all = Released::open(held, &open).into_inner().into_iter().map(|(_, bytes)| bytes).collect();
             return Ok(Disclosure::whole(all));
@@ -249,7 +249,7 @@ impl Outgoing {
         let mut placer = Placer::new(&header.member, rosters.as_rosters());
         let (mut clear, mut on_request) = (Vec::new(), Vec::new());
         for (leaf, bytes) in held {
-            if only.is_some_and(|only| !only.contains(&leaf)) {
+            if erased.contains_key(&leaf) || only.is_some_and(|only| !only.contains(&leaf)) {
                 continue;
             }
             let Ok(statement) = Statement::parse(&bytes) else { continue };
@@ -365,7 +365,7 @@ impl Outgoing {
         let mut seen: Vec<Vec<Seen>> = indicators.iter().map(|_| Vec::new()).collect();
         let mut rosters: BTreeMap<u64, ThenAndNow> = BTreeMap::new();
         for (key, place) in found {
-            if self.rotten.holds(place.log(), place.entry()) {
+            if self.rotten.holds(place.log(), place.entry()) || self.store.erased().by(place).is_some() {
                 continue;
             }
             let (Some(bytes), Some((header, counts))) =
@@ -457,6 +457,12 @@ impl Outgoing {
         &self.heads
     }
 
+    /// Roots and proofs of what is held.
+    #[must_use]
+    pub const fn trees(&self) -> &Trees {
+        &self.trees
+    }
+
     /// The accepted rosters.
     #[must_use]
     pub const fn rosters(&self) -> &SharedRosters {
@@ -511,6 +517,18 @@ fn disclose(clear: Vec<(u32, Bytes)>, leaves: &[Hash], leaf_hashes: bool) -> Dis
         Rest::Proof(merkle::multi_prove(leaves, &shown).unwrap_or_default())
     };
     Disclosure { clear, rest, ..Disclosure::nothing() }
+}
+
+/// Neighbours that one withdrawal erased, together.
+fn ranges(erased: &BTreeMap<u32, u64>) -> Vec<wire::ErasedLeaves> {
+    let mut ranges: Vec<wire::ErasedLeaves> = Vec::new();
+    for (&leaf, &by) in erased {
+        match ranges.last_mut() {
+            Some(last) if last.end == leaf && last.by == by => last.end = leaf.saturating_add(1),
+            _ => ranges.push(wire::ErasedLeaves { start: leaf, end: leaf.saturating_add(1), by }),
+        }
+    }
+    ranges
 }
 
 fn disclosure_bytes(disclosure: &wire::Disclosure) -> usize {

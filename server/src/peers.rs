@@ -1,35 +1,33 @@
 //! Follows every other member's log: one task each, from its node, for as long as it is on the roster.
+//!
+//! A log that its origin does not show, or not all of it, is read from whoever was heard to hold more (`compare`), and
+//! from the origin again afterwards. What a relay kept back is asked of the origin when it answers (`rot`).
 
-use std::time::Duration;
+mod stream;
 
-use futures::{
-    StreamExt as _,
-    stream::{FuturesOrdered, FuturesUnordered},
-};
+use std::{path::PathBuf, time::Duration};
+
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use almenara_client::{
-    follow::{FollowError, Follower, Step},
-    rpc::{log_service_client::LogServiceClient, roster_service_client::RosterServiceClient},
-    store::is_settled,
-    tls::{self, Clock, ConnectError, Identity, SharedAuthorities},
+    follow::FollowError,
+    rpc::roster_service_client::RosterServiceClient,
+    tls::{Clock, ConnectError, Identity, SharedAuthorities},
 };
 use almenara_proto::{
-    blame::Blame,
-    checkpoint::{SignedCheckpoint, origin_of},
-    limits::MESSAGE_BYTES,
-    name::MemberName,
-    roster::{Roster, SignedRoster},
-    wire,
+    blame::Blame, evidence::Equivocation, limits::MESSAGE_BYTES, name::MemberName, roster::SignedRoster, wire,
 };
 
 use crate::{
+    compare::{Compared, Pace},
     cosign::Cosigner,
     custodian::Doubts,
-    heads::{Heads, Settled},
-    ingest::{Ingest, NotNow, ReplicaPage},
+    heads::Heads,
+    ingest::{Ingest, NotNow},
     keeping::Keeper,
+    own_log::OwnLog,
+    quarantine::Quarantine,
     reports::Reports,
     rosters::SharedRosters,
 };
@@ -39,13 +37,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A peer that was down for long is found again within half a minute, and thirty members cost one attempt a
 /// second.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Pages handed to the sequencer and not committed yet: enough to fill its groups, bounded as each holds about
-/// a megabyte.
-const PAGES_AHEAD: usize = 8;
 
 /// What following needs.
 #[derive(Clone)]
 pub struct Peers {
+    /// Whose node.
+    pub member: MemberName,
     /// The entrance.
     pub ingest: Ingest,
     /// Where each replica stands.
@@ -66,13 +63,21 @@ pub struct Peers {
     pub reports: Reports,
     /// What came by streams that have ended.
     pub doubts: Doubts,
+    /// What others were heard to hold.
+    pub compared: Compared,
+    /// How the own log stands.
+    pub own: OwnLog,
+    /// Where files of evidence go.
+    pub evidence: PathBuf,
+    /// How often others are asked.
+    pub pace: Pace,
 }
 
 /// Why a stream ended.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
+pub(crate) enum Ended {
     #[error(transparent)]
-    Connect(#[from] ConnectError),
+    Connect(#[from] Box<ConnectError>),
     #[error("the peer: {0}")]
     Peer(#[from] Box<tonic::Status>),
     #[error(transparent)]
@@ -83,43 +88,132 @@ enum Ended {
     NotOnRoster(MemberName),
     #[error("the peer ended the stream")]
     Stream,
+    #[error("others hold more of it than its origin shows")]
+    Overtaken,
+    #[error("the relay keeps back what proves entry {0}")]
+    Hollow(u64),
     #[error("a new roster is in force")]
     Roster,
     #[error(transparent)]
     Stopping(#[from] NotNow),
 }
 
+impl Ended {
+    /// Two histories under the log's key, when that ended the stream.
+    fn proof(&self) -> Option<&Equivocation> {
+        match self {
+            Self::Follow(error) => error.evidence(),
+            _ => None,
+        }
+    }
+}
+
 impl Peers {
     /// Follows `origin` until `shutdown`.
     pub async fn follow(self, origin: MemberName, shutdown: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        tokio::select! {
+            () = self.keep_following(&origin) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+
+    /// What came since `before` by a stream that has ended.
+    fn doubt(&self, origin: &MemberName, before: u64) {
+        if let Some(head) = self.heads.get(origin).filter(|head| head.prefix.size() > before) {
+            self.doubts.add(head.log, before);
+        }
+    }
+
+    async fn keep_following(&self, origin: &MemberName) {
+        let (mut pause, mut turn) = (FIRST_PAUSE, 0usize);
         loop {
-            let before = self.held(&origin);
-            let ended = tokio::select! {
-                ended = self.stream(&origin) => ended,
-                () = shutdown.cancelled() => return,
-            };
-            let Err(ended) = ended else { return };
-            if let Some(head) = self.heads.get(&origin).filter(|head| head.prefix.size() > before) {
-                self.doubts.add(head.log, before);
+            self.until_it_goes_on(origin).await;
+            let before = self.held(origin);
+            let Err(ended) = self.stream(origin, origin).await else { return };
+            self.doubt(origin, before);
+            if self.heed(origin, origin, &ended, pause).await.is_err() {
+                return;
+            }
+            if matches!(ended, Ended::Roster) {
+                // Under the new one at once.
+                continue;
+            }
+            for relay in self.compared.holders(origin, self.held(origin), turn) {
+                turn = turn.wrapping_add(1);
+                match self.stream(origin, &relay).await {
+                    Ok(()) => {
+                        tracing::info!(%origin, %relay, size = self.held(origin), "read from a relay");
+                        break;
+                    }
+                    Err(ended) => {
+                        self.compared.shows_nothing(origin, &relay);
+                        if self.heed(origin, &relay, &ended, pause).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+            if self.held(origin) > before {
+                self.doubt(origin, before);
                 pause = FIRST_PAUSE;
             }
-            match &ended {
-                Ended::Stopping(_) => return,
-                // Under the new one at once.
-                Ended::Roster => continue,
-                Ended::Follow(error) if error.blame() == Blame::Misbehaved => {
-                    tracing::error!(%origin, error = %ended, "what came does not hold; nothing of it was kept");
-                }
-                _ => {
-                    tracing::warn!(%origin, error = %ended, pause_ms = pause.as_millis(), "following pauses")
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(jittered(pause, &origin, (self.clock)())) => {}
-                () = shutdown.cancelled() => return,
-            }
+            self.rest(origin, pause).await;
             pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A log whose key signed two histories is followed to where they part, and no further while that key is its own.
+    async fn until_it_goes_on(&self, origin: &MemberName) {
+        let mut version = self.rosters.subscribe();
+        while let Some(head) = self.heads.get(origin)
+            && let Some(found) = head.quarantined(&self.rosters.current().roster)
+            && head.prefix.size() >= found.agreed
+        {
+            if version.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Says why a stream ended, and keeps what that proves.
+    async fn heed(
+        &self,
+        origin: &MemberName,
+        from: &MemberName,
+        ended: &Ended,
+        pause: Duration,
+    ) -> Result<(), NotNow> {
+        if let Some(proof) = ended.proof() {
+            return self.quarantine(Quarantine::new(proof.clone())).await;
+        }
+        match ended {
+            Ended::Stopping(why) => return Err(*why),
+            Ended::Roster => {}
+            Ended::Overtaken => tracing::warn!(%origin, "its origin shows less of a log than others hold"),
+            Ended::Follow(error) if error.blame() == Blame::Misbehaved => {
+                tracing::error!(%origin, %from, error = %ended, "what came does not hold; nothing of it was kept");
+            }
+            _ => {
+                tracing::warn!(%origin, %from, error = %ended, pause_ms = pause.as_millis(), "following pauses")
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the pause, or until somebody was heard to hold more.
+    async fn rest(&self, origin: &MemberName, pause: Duration) {
+        let mut rounds = self.compared.rounds();
+        let news = async {
+            while rounds.changed().await.is_ok() {
+                if !self.compared.holders(origin, self.held(origin), 0).is_empty() {
+                    return;
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = tokio::time::sleep(jittered(pause, origin, (self.clock)())) => {}
+            () = news => {}
         }
     }
 
@@ -127,9 +221,25 @@ impl Peers {
         self.heads.get(origin).map_or(0, |head| head.prefix.size())
     }
 
+    /// Keeps proof against a log: in the store, so that it counts no further, and as a file for people.
+    ///
+    /// # Errors
+    /// [`NotNow`].
+    pub(crate) async fn quarantine(&self, found: Quarantine) -> Result<(), NotNow> {
+        match found.keep(&self.evidence) {
+            Ok(file) => {
+                tracing::error!(origin = %found.member(), file = %file.display(), evidence = %found, "evidence")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the file of evidence could not be written; the store has it")
+            }
+        }
+        self.ingest.quarantine(found).await
+    }
+
     /// Asks a peer for the rosters after ours, and for ours: another body of it is evidence. What does not follow is
     /// not accepted, and stops nothing.
-    async fn fetch_rosters(&self, channel: Channel) -> Result<(), Ended> {
+    pub(crate) async fn fetch_rosters(&self, channel: Channel) -> Result<(), Ended> {
         let from_version = self.rosters.current().roster.version;
         let mut client = RosterServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
         let request = wire::GetRosterRequest { from_version };
@@ -149,111 +259,11 @@ impl Peers {
         }
         Ok(())
     }
-
-    async fn stream(&self, origin: &MemberName) -> Result<(), Ended> {
-        let head = self.heads.get(origin).ok_or_else(|| Ended::NotOnRoster(origin.clone()))?;
-        let accepted = self.rosters.current();
-        let member = accepted.roster.member(origin).filter(|member| !member.grpc.is_empty());
-        let member = member.ok_or_else(|| Ended::NotOnRoster(origin.clone()))?;
-        let segment = member.segment().ok_or_else(|| Ended::NotOnRoster(origin.clone()))?;
-        let last =
-            SignedCheckpoint::open(&head.checkpoint, &origin_of(origin.as_str()), &segment.log_key.0).ok();
-        let mut follower = Follower::new(head.prefix.as_ref().clone(), last);
-        let channel =
-            tls::connect(&member.grpc, origin.as_str(), &self.identity, &self.authorities, &self.clock)
-                .await?;
-        self.fetch_rosters(channel.clone()).await?;
-        self.reports.collect_from(channel.clone());
-        let mut replaced = self.rosters.subscribe();
-        let accepted = self.rosters.current();
-        let mut client = LogServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
-        let request = follower.request(wire::Filter::default(), true, accepted.roster.version, true);
-        let mut frames = client.replicate(request).await.map_err(Box::new)?.into_inner();
-        let mut committing = FuturesOrdered::new();
-        // At most one cosignature is on its way; the next one is for whatever is the newest checkpoint then.
-        let mut cosigning = FuturesUnordered::new();
-        let mut cosigned = 0;
-        loop {
-            if cosigning.is_empty()
-                && let Some(head) = self.heads.get(origin).filter(|head| head.signed_size > cosigned)
-                && let Some(request) = self.cosigner.cosign(&head, &self.rosters.current().roster)
-            {
-                cosigned = request.size;
-                let mut client = client.clone();
-                cosigning.push(async move { client.cosign(request).await });
-            }
-            let frame = tokio::select! {
-                biased;
-                Some(committed) = committing.next(), if !committing.is_empty() => {
-                    let committed: Result<Result<(), String>, NotNow> = committed;
-                    committed?.map_err(Ended::Replica)?;
-                    continue;
-                }
-                Some(answer) = cosigning.next(), if !cosigning.is_empty() => {
-                    // The next checkpoint brings the next try; a connection that broke ends the stream too.
-                    if let Err(status) = answer {
-                        tracing::warn!(%origin, size = cosigned, error = %status, "a cosignature was not taken");
-                    }
-                    continue;
-                }
-                _ = replaced.changed() => return Err(Ended::Roster),
-                frame = frames.message(), if committing.len() < PAGES_AHEAD => frame.map_err(Box::new)?,
-            };
-            let Some(frame) = frame else { return Err(Ended::Stream) };
-            let accepted = self.rosters.current();
-            // Some milliseconds of hashing: off the threads that serve others.
-            let keeper = self.keeper.clone();
-            let stepped = tokio::task::spawn_blocking(move || {
-                let step = follower.step(frame, &accepted.roster);
-                let step = step.map(|step| Taken::of(step, &follower, &accepted.roster, &keeper));
-                (follower, step)
-            });
-            let (back, taken) =
-                stepped.await.map_err(|_| Ended::Replica("a page could not be read".to_owned()))?;
-            follower = back;
-            let Taken { page, settled } = taken.map_err(Box::new)?;
-            if let Some(page) = page {
-                let ingest = self.ingest.clone();
-                committing.push_back(async move { ingest.replicate(page).await });
-            }
-            if let Some(settled) = settled {
-                // Behind the pages that it covers: they are in the same queue.
-                while let Some(committed) = committing.next().await {
-                    committed?.map_err(Ended::Replica)?;
-                }
-                self.ingest.settle(origin.clone(), settled).await?;
-            }
-        }
-    }
-}
-
-/// What a frame brought.
-struct Taken {
-    page: Option<ReplicaPage>,
-    /// A note that agrees with what is held with this page, and has a quorum of cosignatures.
-    settled: Option<Settled>,
-}
-
-impl Taken {
-    fn of(step: Step, follower: &Follower, roster: &Roster, keeper: &Keeper) -> Self {
-        let prefix = follower.prefix();
-        let settled = |note: &SignedCheckpoint| {
-            let reached = note.checkpoint().size <= prefix.size();
-            (reached && is_settled(note, prefix.member(), roster)).then(|| Settled::new(note))
-        };
-        match step {
-            Step::Checkpoint(note) => Self { page: None, settled: settled(&note) },
-            Step::Page(page) => {
-                let settled = if page.caught_up { settled(&page.checkpoint) } else { None };
-                Self { page: Some(ReplicaPage::new(prefix.clone(), page, keeper)), settled }
-            }
-        }
-    }
 }
 
 /// Spreads retries over half of the pause to all of it, so that members that lost one peer together do not come
 /// back together.
-fn jittered(pause: Duration, origin: &MemberName, now: u64) -> Duration {
+pub(crate) fn jittered(pause: Duration, origin: &MemberName, now: u64) -> Duration {
     let hash = almenara_proto::merkle::sha256(&[origin.as_str().as_bytes(), &now.to_be_bytes()]);
     let share = u32::from(hash.0.first().copied().unwrap_or_default());
     pause.saturating_mul(share.saturating_add(256)) / 512

@@ -45,6 +45,8 @@ const WALK_REST: Duration = Duration::from_millis(200);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// What nobody has cannot be had sooner by asking more often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// Entries of relays that are read from the store at once.
+const FILLED_AT_ONCE: u32 = 64;
 
 /// Entries of which nothing leaves, since what is stored of them is not what was signed. All clones share one.
 #[derive(Clone, Debug, Default)]
@@ -180,6 +182,67 @@ impl Mender {
         }
     }
 
+    /// Asks for what relays did not show, whenever others were heard, until `shutdown`.
+    pub async fn fill(self, shutdown: CancellationToken) {
+        let mut rounds = self.peers.compared.rounds();
+        // Asked of everybody but the origin, which did not answer: nothing but its answer helps.
+        let mut waiting: BTreeSet<(LogId, u64)> = BTreeSet::new();
+        loop {
+            tokio::select! {
+                changed = rounds.changed() => if changed.is_err() { return },
+                () = shutdown.cancelled() => return,
+            }
+            let filled = tokio::select! {
+                filled = self.fill_all(&mut waiting) => filled,
+                () = shutdown.cancelled() => return,
+            };
+            if let Err(error) = filled {
+                tracing::error!(%error, "what relays did not show is not asked for");
+            }
+        }
+    }
+
+    async fn fill_all(&self, waiting: &mut BTreeSet<(LogId, u64)>) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let relayed = self.store.relayed(after, FILLED_AT_ONCE).await?;
+            let Some(last) = relayed.last() else { return Ok(()) };
+            after = Some(*last);
+            for (log, entry) in relayed {
+                let heads = self.peers.heads.all();
+                let Some(head) = heads.iter().find(|head| head.log == log) else { continue };
+                let heard = self.peers.compared.shows(head.prefix.member(), head.prefix.member());
+                if heard || waiting.insert((log, entry)) {
+                    match self.mend_one(log, entry).await {
+                        Ok(()) if heard => drop(waiting.remove(&(log, entry))),
+                        Ok(()) => {}
+                        Err(error) => tracing::debug!(entry, %error, "an entry stays as a relay showed it"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks everybody for what is not here of the entries of one log that relays showed.
+    pub async fn fill_log(&self, member: &MemberName) {
+        let Some(head) = self.peers.heads.get(member) else { return };
+        let mut after = head.log.0.checked_sub(1).map(|before| (LogId(before), u64::MAX >> 1));
+        while let Ok(relayed) = self.store.relayed(after, FILLED_AT_ONCE).await {
+            after = relayed.last().copied();
+            for (log, entry) in relayed {
+                if log != head.log {
+                    return;
+                }
+                if let Err(error) = self.mend_one(log, entry).await {
+                    tracing::debug!(entry, %error, "an entry stays as a relay showed it");
+                }
+            }
+            if after.is_none() {
+                return;
+            }
+        }
+    }
+
     async fn mend_one(&self, log: LogId, index: u64) -> Result<(), NotMended> {
         let heads = self.peers.heads.all();
         let head = heads.iter().find(|head| head.log == log).ok_or(NotMended::Nobody)?;
@@ -190,6 +253,7 @@ impl Mender {
         let wanted = Wanted::from([(index, (0..BATCH_STATEMENTS as u32).collect())]);
         let mut entry: Option<(Bytes, Vec<Hash>)> = None;
         let mut statements = BTreeMap::new();
+        let mut complete = false;
         for member in self.fetcher.sources(origin) {
             let shown = match self.fetcher.ask(&member, tree, &wanted, true).await {
                 Ok(shown) => shown.into_iter().next(),
@@ -205,6 +269,8 @@ impl Mender {
                 }
                 self.keeper.keep(&header.content, &mut shown.statements);
             }
+            // It shows all that is ours to keep.
+            complete |= member == *origin;
             statements.extend(shown.statements.into_iter().map(|(at, bytes, key)| (at, (bytes, key))));
             let (_, hashes) = entry.get_or_insert((shown.bytes, shown.hashes));
             if statements.len() == hashes.len() {
@@ -212,6 +278,9 @@ impl Mender {
             }
         }
         let (bytes, hashes) = entry.ok_or(NotMended::Nobody)?;
+        // Whoever still shows what was erased has not heard of it.
+        let erased = self.store.erased().of_entry(log, index);
+        statements.retain(|leaf, _| !erased.contains_key(leaf));
         let signed = LogEntry::parse(&bytes).ok();
         if let Some(LogEntry::Batch(header)) = &signed {
             // What is sound of our own stays: others may have less than we.
@@ -241,10 +310,11 @@ impl Mender {
             open: stored.open && missing == 0,
             statements: statements.into_iter().map(|(at, (bytes, key))| (at, bytes, key)).collect(),
             leaf_hashes: (missing > 0).then_some(hashes),
+            relayed: missing > 0 && !complete,
         };
         self.peers.ingest.mend(log, new).await?.map_err(NotMended::Write)?;
         self.outgoing.forget(log, index);
-        tracing::info!(%origin, entry = index, "an entry that had rotted is whole again");
+        tracing::info!(%origin, entry = index, missing, "an entry was fetched anew");
         Ok(())
     }
 }

@@ -33,7 +33,9 @@ use crate::{
     clock::Clock,
     cosign::Cosignatures,
     heads::{Head, Heads, Settled},
-    ingest::{Admitted, Job, NotNow, Outcome, Room},
+    ingest::{Admitted, Job, NotNow, Outcome, ReplicaPage, Room},
+    own_log::OwnLog,
+    quarantine::Quarantine,
     rosters::SharedRosters,
     store::{
         LogId, Store, StoreError,
@@ -65,6 +67,8 @@ pub struct Own {
     pub tombstone_key: [u8; 32],
     /// Statements that one publisher may publish on one day.
     pub statements_per_day: u64,
+    /// Seconds between an erasing withdrawal and the deletion.
+    pub erase_after: u64,
 }
 
 /// One log as the writer knows it.
@@ -80,6 +84,9 @@ struct Draft {
     settled: Option<Settled>,
     /// The first entry of which leaf hashes are missing.
     hollow: Option<u64>,
+    /// Unix seconds: when entries last came.
+    moved_at: u64,
+    quarantine: Option<Arc<Quarantine>>,
 }
 
 /// Owns every log's head. Nobody else writes the store.
@@ -90,6 +97,7 @@ pub struct Sequencer {
     clock: Clock,
     own: Own,
     own_log: LogId,
+    standing: OwnLog,
     cosignatures: Cosignatures,
     logs: BTreeMap<MemberName, Draft>,
     usage: HashMap<String, Usage>,
@@ -123,6 +131,7 @@ impl Sequencer {
         rosters: SharedRosters,
         clock: Clock,
         own: Own,
+        standing: OwnLog,
         cosignatures: Cosignatures,
     ) -> Result<Self, StoreError> {
         let own_log = store.add_log(own.member.as_str()).await?;
@@ -136,6 +145,7 @@ impl Sequencer {
             clock,
             own,
             own_log,
+            standing,
             cosignatures,
             logs: BTreeMap::new(),
             usage,
@@ -152,7 +162,18 @@ impl Sequencer {
 
     /// Takes up every log in the store that is not known yet.
     async fn load(&mut self) -> Result<(), StoreError> {
-        let federation = self.rosters.current().roster.federation.clone();
+        let accepted = self.rosters.current();
+        let federation = accepted.roster.federation.clone();
+        let mut quarantines: BTreeMap<LogId, Arc<Quarantine>> = BTreeMap::new();
+        for (log, agreed, evidence) in self.store.quarantines().await? {
+            match Quarantine::check(&evidence, &accepted.roster) {
+                Ok(found) => drop(quarantines.insert(log, Arc::new(Quarantine { agreed, ..found }))),
+                // A later segment of the roster has ended it.
+                Err(reason) => {
+                    tracing::info!(?log, %reason, "evidence that is kept quarantines no log any more")
+                }
+            }
+        }
         for stored in self.store.heads().await? {
             let damaged = |why: String| StoreError::Damaged { what: "log", why };
             let member: MemberName = stored.member.parse().map_err(|error| damaged(format!("{error}")))?;
@@ -180,9 +201,26 @@ impl Sequencer {
                 )));
             }
             let settled = self.reopen(&member, &stored.settled).map(|note| Settled::new(&note));
-            let hollow = stored.hollow;
-            let draft = Draft { log: stored.log, prefix, edge, edge_tiles, checkpoint, settled, hollow };
-            self.put(draft);
+            let (hollow, moved_at) = (stored.hollow, stored.moved_at);
+            let quarantine = quarantines.remove(&stored.log);
+            if let Some(found) = &quarantine {
+                tracing::error!(origin = %member, evidence = %found, "this log is in quarantine");
+                if member == self.own.member {
+                    self.standing.forked();
+                }
+            }
+            let log = stored.log;
+            self.put(Draft {
+                log,
+                prefix,
+                edge,
+                edge_tiles,
+                checkpoint,
+                settled,
+                hollow,
+                moved_at,
+                quarantine,
+            });
         }
         Ok(())
     }
@@ -240,12 +278,26 @@ impl Sequencer {
     async fn commit(&mut self, group: Vec<Job>) -> Result<(), StoreError> {
         let mut publications = Vec::new();
         let (mut pages, mut settling, mut dropping) = (Vec::new(), Vec::new(), Vec::new());
+        let sound = self.standing.is_sound();
         for job in group {
             match job {
-                Job::Publish(item, room, reply) => publications.push((*item, room, reply)),
+                Job::Publish(item, room, reply) if sound => publications.push((*item, room, reply)),
+                // Whoever asked may have gone.
+                Job::Publish(_, _, reply) => drop(reply.send(Err(NotNow::OldCopy))),
+                Job::Recover(page, reply) => {
+                    let recovered = self.take_back(*page).await?;
+                    drop(reply.send(recovered));
+                }
+                Job::Quarantine(found, reply) => {
+                    self.quarantine(*found).await?;
+                    let _ = reply.send(());
+                }
                 Job::Replicate(page, reply) => pages.push((*page, reply)),
                 Job::Mend(log, entry, reply) => changed(self.store.mend(log, *entry).await, reply)?,
-                Job::Add(log, entry, statements, reply) => {
+                Job::Add(log, entry, mut statements, reply) => {
+                    // Whoever still shows what was erased has not heard of it.
+                    let erased = self.store.erased().of_entry(log, entry);
+                    statements.retain(|(leaf, ..)| !erased.contains_key(leaf));
                     changed(self.store.add_statements(log, entry, &statements).await, reply)?;
                 }
                 Job::Accesses(accesses, since, reply) => {
@@ -254,6 +306,9 @@ impl Sequencer {
                 Job::Drop(log, entry, leaves, reply) => {
                     let dropped = self.store.drop_statements(log, entry, &leaves).await;
                     dropping.push((dropped, reply));
+                }
+                Job::EndErasures(places, fate, reply) => {
+                    changed(self.store.end_erasures(&places, fate).await, reply)?;
                 }
                 Job::Settle(member, settled) => settling.push((member, settled)),
                 Job::AddLog(member, reply) => {
@@ -328,6 +383,41 @@ impl Sequencer {
         self.answer(accepted, &proof_tiles)
     }
 
+    /// One page of the own log, written and signed at once.
+    async fn take_back(&mut self, page: ReplicaPage) -> Result<Result<(), String>, StoreError> {
+        let (draft, append) = match self.recover(page).await? {
+            Ok(write) => write,
+            Err(why) => return Ok(Err(why)),
+        };
+        let appends = [append];
+        if let Err(error) = self.store.commit(&appends, &[]).await {
+            return if error.is_survivable() { Ok(Err(error.to_string())) } else { Err(error) };
+        }
+        let [append] = &appends;
+        self.tombstones.extend(append.tombstones.iter().map(|stone| stone.tag));
+        self.learn(&append.revocations);
+        self.put(draft);
+        Ok(Ok(()))
+    }
+
+    /// Ends a log where its two histories part. Of several proofs the one that parts first counts.
+    async fn quarantine(&mut self, found: Quarantine) -> Result<(), StoreError> {
+        let Some(known) = self.logs.get(found.member()) else { return Ok(()) };
+        let roster = &self.rosters.current().roster;
+        let in_force = known.quarantine.as_ref().filter(|known| known.is_in_force(roster));
+        if in_force.is_some_and(|known| known.agreed <= found.agreed) {
+            return Ok(());
+        }
+        if *found.member() == self.own.member {
+            self.standing.forked();
+        }
+        self.store.quarantine(known.log, found.agreed, found.to_bytes()).await?;
+        tracing::error!(origin = %found.member(), evidence = %found, "this log is in quarantine from now on");
+        let draft = Draft { quarantine: Some(Arc::new(found)), ..known.clone() };
+        self.put(draft);
+        Ok(())
+    }
+
     fn put(&mut self, mut draft: Draft) {
         for (key, since) in self.revocations.get(draft.prefix.member().as_str()).into_iter().flatten() {
             draft.prefix.revoke(key, *since);
@@ -372,6 +462,8 @@ impl Draft {
             checkpoint: self.note(),
             settled: self.settled.clone(),
             hollow: self.hollow,
+            moved_at: self.moved_at,
+            quarantine: self.quarantine.clone(),
         }
     }
 }
@@ -426,12 +518,15 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>, busy: bool) -> Option<Vec<Job>> 
 /// Statements.
 fn weight(job: &Job) -> usize {
     match job {
-        Job::Settle(..) | Job::AddLog(..) => 0,
+        Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) => 0,
         Job::Mend(_, entry, _) => entry.statements.len(),
         Job::Accesses(accesses, ..) => accesses.len(),
         Job::Add(_, _, statements, _) => statements.len(),
         Job::Drop(_, _, leaves, _) => leaves.len(),
+        Job::EndErasures(places, ..) => places.len(),
         Job::Publish(item, ..) => item.statements.len(),
-        Job::Replicate(page, _) => page.entries.iter().map(|entry| entry.new.statements.len()).sum(),
+        Job::Replicate(page, _) | Job::Recover(page, _) => {
+            page.entries.iter().map(|entry| entry.new.statements.len()).sum()
+        }
     }
 }

@@ -5,16 +5,22 @@
 
 pub mod accesses;
 mod change;
+pub mod erased;
+mod forget;
 mod fresh;
 mod place;
 pub mod read;
 mod schema;
 pub mod write;
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::{
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use sqlx::{
-    Any, AnyConnection, AssertSqlSafe, ConnectOptions as _, Executor as _, Pool,
+    Any, AnyConnection, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Pool,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 
@@ -24,10 +30,10 @@ pub use place::{LogId, Place};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process uses the same files.
-    #[error("{path} is in use by another process: stop that one first, a log has one writer")]
+    #[error("{place} is in use by another process: stop that one first, a log has one writer")]
     InUse {
-        /// The lock file.
-        path: PathBuf,
+        /// The lock file, or the database.
+        place: String,
     },
     /// The address of the store is not understood.
     #[error("store.url `{0}`: `sqlite:FILE` or `postgres://…` is expected")]
@@ -89,9 +95,13 @@ impl StoreError {
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
 const WRITER_CACHE_KIB: u32 = 24 * 1024;
-/// SQLite pages held by each reader, in KiB: the index of a million statements. The readers and the writer stay well
-/// below a node's 256 MiB.
-const READER_CACHE_KIB: u32 = 36 * 1024;
+/// SQLite pages held by each reader, in KiB: the index of a million statements and a quarter of their payloads. The
+/// readers and the writer stay below a node's 256 MiB.
+const READER_CACHE_KIB: u32 = 43 * 1024;
+/// Bytes of an SQLite page: four rows of payloads. A lookup that hits reads one page for one statement, so larger ones
+/// are copied for nothing; smaller ones split rows and slow down the writer. A database keeps the size that it was
+/// made with.
+const PAGE_BYTES: u32 = 8_192;
 /// Readers at once. More threads than that fight for two cores, and each has a cache of its own.
 const READERS: u32 = 2;
 
@@ -109,9 +119,23 @@ pub struct Store {
     dialect: Dialect,
     /// Index rows that are not in the table yet.
     fresh: fresh::Fresh,
+    /// What must not leave any more.
+    erased: erased::Erased,
     /// Held for as long as the store is open.
-    _lock: Option<Arc<File>>,
+    _lock: Lock,
 }
+
+/// What keeps a second process from the same store.
+#[derive(Clone, Debug)]
+enum Lock {
+    File(#[expect(dead_code, reason = "held, not read")] Arc<File>),
+    /// A session of PostgreSQL's own, with an advisory lock. If the session dies, the compare-and-swap of heads is what
+    /// is left between two writers.
+    Session(#[expect(dead_code, reason = "held, not read")] Arc<Mutex<AnyConnection>>),
+}
+
+/// `almenara` on a telephone's keys; advisory locks are numbers, and belong to one database.
+const ADVISORY_LOCK: i64 = 25_636_272;
 
 impl Store {
     /// Opens or creates the store at `url`: `sqlite:FILE` or `postgres://…`.
@@ -121,9 +145,9 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let (dialect, lock) = if let Some(path) = url.strip_prefix("sqlite:") {
-            (Dialect::Sqlite, Some(Arc::new(lock(path)?)))
+            (Dialect::Sqlite, Lock::File(Arc::new(lock(path)?)))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            (Dialect::Postgres, None)
+            (Dialect::Postgres, Lock::Session(Arc::new(Mutex::new(lock_session(url).await?))))
         } else {
             return Err(StoreError::Url(url.to_owned()));
         };
@@ -134,8 +158,16 @@ impl Store {
         let writer = pool(&write_url, dialect, 1, WRITER_CACHE_KIB).await?;
         schema::migrate(&writer, dialect).await?;
         let readers = pool(&read_url, dialect, READERS, READER_CACHE_KIB).await?;
-        let store = Self { readers, writer, dialect, fresh: fresh::Fresh::default(), _lock: lock };
+        let store = Self {
+            readers,
+            writer,
+            dialect,
+            fresh: fresh::Fresh::default(),
+            erased: erased::Erased::default(),
+            _lock: lock,
+        };
         store.recall_fresh().await?;
+        store.recall_erased().await?;
         Ok(store)
     }
 
@@ -164,19 +196,22 @@ impl Store {
     }
 
     /// One text for both databases: `{numbers}` becomes the set of 64-bit numbers in the JSON array `$1`, `{pairs}`
-    /// that of the pairs of numbers in it, as columns `a` and `b`.
+    /// that of the pairs of numbers in it, as columns `a` and `b`; `{list}` all rows of `hashes` as one text,
+    /// `HASH:PLACE,…`.
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
-        let (numbers, pairs) = match self.dialect {
+        let (numbers, pairs, list) = match self.dialect {
             Dialect::Sqlite => (
                 "SELECT value AS v FROM json_each($1)",
                 "SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each($1)",
+                "group_concat(hash || ':' || place)",
             ),
             Dialect::Postgres => (
                 "SELECT v::bigint AS v FROM json_array_elements_text($1::json) AS v",
                 "SELECT (v ->> 0)::bigint AS a, (v ->> 1)::bigint AS b FROM json_array_elements($1::json) AS v",
+                "string_agg(hash || ':' || place, ',')",
             ),
         };
-        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs))
+        AssertSqlSafe(text.replace("{numbers}", numbers).replace("{pairs}", pairs).replace("{list}", list))
     }
 }
 
@@ -189,7 +224,7 @@ async fn pool(url: &str, dialect: Dialect, size: u32, cache_kib: u32) -> Result<
                 if dialect == Dialect::Sqlite {
                     // FULL: a log that forgets acknowledged entries at a power loss forks itself.
                     let settings = format!(
-                        "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                        "PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                          PRAGMA cache_size = -{cache_kib}; PRAGMA journal_size_limit = 67108864; \
                          PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON;"
                     );
@@ -211,9 +246,21 @@ fn lock(path: &str) -> Result<File, StoreError> {
     let file = file.map_err(|source| StoreError::File { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { path }),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(StoreError::InUse { place: path.display().to_string() })
+        }
         Err(std::fs::TryLockError::Error(source)) => Err(StoreError::File { path, source }),
     }
+}
+
+/// PostgreSQL serves many processes; a log has one writer.
+async fn lock_session(url: &str) -> Result<AnyConnection, StoreError> {
+    let mut session = AnyConnection::connect(url).await?;
+    let free: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        .bind(ADVISORY_LOCK)
+        .fetch_one(&mut session)
+        .await?;
+    if free { Ok(session) } else { Err(StoreError::InUse { place: "the database".to_owned() }) }
 }
 
 /// A JSON array of numbers, as the `{numbers}` of a statement.

@@ -10,14 +10,15 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import crash
 import demo
 import readme
 import reflection
 import resolvers
+import stories
 from check import Checks
 from federation import Federation
 
@@ -25,6 +26,7 @@ from federation import Federation
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binaries", type=Path, required=True, help="folder with almenara and almenarad")
+    parser.add_argument("--transcript", type=Path, help="write docs/stories.md anew, and check nothing else")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it there")
     arguments = parser.parse_args()
     checks = Checks()
@@ -33,20 +35,23 @@ def main() -> int:
         folder.mkdir(exist_ok=True)
         federation = Federation(arguments.binaries.resolve(), folder)
         try:
-            for part in (readme, resolvers, reflection, crash, demo):
-                attempt(checks, federation, part)
+            if arguments.transcript:
+                attempt(checks, federation, lambda *where: stories.check(*where, arguments.transcript), "stories")
+            else:
+                for part in (readme, resolvers, reflection, crash, demo, stories):
+                    attempt(checks, federation, part.check, part.__name__)
         finally:
             federation.stop()
     print(f"\n{checks.passed} passed, {checks.failed} failed")
     return int(checks.failed > 0 or checks.passed == 0)
 
 
-def attempt(checks: Checks, federation: Federation, part: ModuleType) -> None:
+def attempt(checks: Checks, federation: Federation, part: Callable, name: str) -> None:
     """Runs one part; what keeps it from its end is a failure, and the next part still runs."""
     try:
-        part.check(checks, federation)
+        part(checks, federation)
     except (subprocess.SubprocessError, TimeoutError, OSError) as error:
-        checks.check(f"{part.__name__} reaches its end", False, getattr(error, "output", None) or error)
+        checks.check(f"{name} reaches its end", False, getattr(error, "output", None) or error)
 
 
 if __name__ == "__main__":

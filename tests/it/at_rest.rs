@@ -169,7 +169,7 @@ async fn with_a_rotten_tile_a_node_does_not_start() -> Result<()> {
 async fn a_second_opener_of_the_same_store_is_refused_and_the_first_goes_on() -> Result<()> {
     let mut cluster = Cluster::start(&ONE).await?;
     let desk = cluster.grant(0, "cyber-desk", 100).await?;
-    let url = format!("sqlite:{}", cluster.database(0).display());
+    let url = cluster.settings(0).await?.store_url;
     let error = almenara_server::store::Store::open(&url).await.expect_err("a log has one writer");
     assert!(error.to_string().contains("in use by another process"), "{error}");
     desk.say(vec![report(0, "scam.example")?], 1).await??;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 const HOSTILE: &str = include_str!("../../docs/hostile.md");
 
 /// Dangers that the document must speak of.
-const LINES: [std::ops::RangeInclusive<u32>; 4] = [1..=16, 20..=25, 37..=46, 69..=75];
+const LINES: [std::ops::RangeInclusive<u32>; 4] = [1..=46, 52..=52, 55..=66, 69..=75];
 
 /// Every `crate::module::test` in back ticks.
 fn named() -> impl Iterator<Item = &'static str> {
@@ -40,7 +40,7 @@ fn every_test_that_the_document_names_exists() -> Result<()> {
         assert!(head.contains("#[test]") || head.contains("#[tokio::test"), "{test} is no test: {head}");
         found += 1;
     }
-    assert!(found > 60, "{found}");
+    assert!(found > 120, "{found}");
     Ok(())
 }
 

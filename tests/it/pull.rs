@@ -72,7 +72,7 @@ impl Platform {
     }
 
     /// Statements held, newly listed, no longer listed.
-    async fn pulled(&self) -> Result<[u64; 3], CliError> {
+    pub(crate) async fn pulled(&self) -> Result<[u64; 3], CliError> {
         let (answer, _) = self.pull().await?;
         let logs = answer["logs"].as_array().cloned().unwrap_or_default();
         let statements = logs.iter().filter_map(|log| log["statements"].as_u64()).sum();
@@ -90,13 +90,13 @@ impl Platform {
         Ok((lookup::run(line.args, &context).await?, captured.out()))
     }
 
-    async fn show(&self, what: &[&str]) -> Result<(Outcome, String), CliError> {
+    pub(crate) async fn show(&self, what: &[&str]) -> Result<(Outcome, String), CliError> {
         let (context, captured) = self.context(false);
         let what = what.iter().map(|word| (*word).to_owned()).collect();
         Ok((show::run(show::Args { what }, &context).await?, captured.out()))
     }
 
-    async fn status(&self) -> Result<(Outcome, String), CliError> {
+    pub(crate) async fn status(&self) -> Result<(Outcome, String), CliError> {
         let (context, captured) = self.context(false);
         Ok((status::run(status::Args {}, &context).await?, captured.out()))
     }

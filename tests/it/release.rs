@@ -129,6 +129,25 @@ async fn after_the_rosters_expiry_only_what_is_for_everybody_leaves() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_narrowed_member_gets_what_is_public_and_withdrawals_and_nothing_else() -> Result<()> {
+    let setup = Setup { groups: vec![("asia", vec![0, 1])], narrowed: vec![1], ..Setup::default() };
+    let cluster = Cluster::start_with(&THREE, setup).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    desk.say((0..SAID.len()).map(said).collect::<Result<_>>()?, 1).await??;
+    for (who, member, role) in CALLERS {
+        let reader = cluster.reader(0, member, role, "x").await?;
+        let frames = reader.frames(Reader::request("police.th.example", 0, false)).await?;
+        let allowed = (0..SAID.len()).filter(|at| if member == 1 { *at == 0 } else { may_have(who, *at) });
+        assert_eq!(found(&frames), allowed.collect(), "{who}");
+        // Every entry comes, so that nothing is hidden from it but what the statements say.
+        cluster.check(0, frames)?;
+        let known = reader.lookup(&[&domain(5)]).await?[0].known;
+        assert_eq!(known, member != 1 && may_have(who, 5), "{who}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_relay_carries_more_than_the_origin_would_and_never_red() -> Result<()> {
     let cluster = start().await?;
     for (relay, server) in [(1, 'n'), (2, 'N')] {
@@ -220,6 +239,31 @@ async fn a_filter_narrows_and_never_widens() -> Result<()> {
         let expected = if some { allowed.clone() } else { BTreeSet::new() };
         assert_eq!(found(&frames), expected, "{filter:?}");
         cluster.check(0, frames)?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_repeats_it_more_loosely_loosens_nothing_of_the_first() -> Result<()> {
+    let cluster = Cluster::start(&THREE).await?;
+    let police = cluster.grant(0, "cyber-desk", 100).await?;
+    let ngo = cluster.grant(1, "helpline", 101).await?;
+    let narrow = restricted(0, "both.example", Tlp::Amber, &["ngo.nl.example"], &[])?;
+    let narrow = in_report(narrow, |report| report.description = "<how the police knows>".into());
+    police.say(vec![narrow], 1).await??;
+    cluster.caught_up(1, 0).await?;
+    ngo.say(vec![report(1, "both.example")?], 1).await??;
+    cluster.caught_up(2, 0).await?;
+    cluster.caught_up(2, 1).await?;
+    for node in 0..3 {
+        let reader = cluster.reader(node, 2, Role::Consumer, "app").await?;
+        let verdict = reader.lookup(&["both.example"]).await?.remove(0);
+        let addresses: Vec<&str> = verdict.considered.iter().map(|piece| piece.address.as_str()).collect();
+        assert_eq!(addresses, ["ngo.nl.example:1.0"], "node {node}");
+        let reader = cluster.reader(node, 2, Role::Node, "node-1").await?;
+        for frame in reader.frames(Reader::request(cluster.name(0)?, 0, false)).await? {
+            assert!(!holds(&frame, "<how the police knows>"), "node {node}");
+        }
     }
     Ok(())
 }

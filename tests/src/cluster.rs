@@ -17,8 +17,11 @@ use tokio::net::TcpListener;
 use tonic::transport::Channel;
 
 use almenara_certs::{Authority, Role};
-use almenara_client::rosters::{Rosters, authorities};
 use almenara_client::tls::{self, Clock, Identity, SharedAuthorities};
+use almenara_client::{
+    config::Environment,
+    rosters::{Rosters, authorities},
+};
 use almenara_proto::{
     keys::{PublicKey, SigningKey},
     log::{KeyGrant, KeyRevocation, Signed},
@@ -28,6 +31,8 @@ use almenara_proto::{
     wire,
 };
 use almenara_server::{
+    compare::Pace,
+    erase::DELAY_HOURS,
     listener::Limits,
     node::{Node, Settings},
     rosters::SharedRosters,
@@ -68,16 +73,24 @@ pub struct Setup {
     pub groups: Vec<(&'static str, Vec<usize>)>,
     /// Who else can compel a member, by its position.
     pub also_subject_to: Vec<(usize, &'static str)>,
+    /// Cosignatures that settle; one, where anybody else could give it, when not said.
+    pub quorum: Option<u32>,
     /// For one publisher.
     pub statements_per_day: u64,
     /// Values, for one member.
     pub lookups_per_minute: u64,
     /// Jurisdictions of consumer accounts, by certificate name.
     pub consumers: BTreeMap<String, Jurisdiction>,
+    /// Members that get what is public and nothing else, by position.
+    pub narrowed: Vec<usize>,
     /// Values that nobody reports by accident.
     pub safeguards: Safeguards,
     /// Bounds on connections.
     pub limits: Limits,
+    /// How often nodes ask each other what they hold.
+    pub pace: Pace,
+    /// Old copies go on without the statements that nobody has.
+    pub accept_loss: bool,
 }
 
 impl Default for Setup {
@@ -85,11 +98,19 @@ impl Default for Setup {
         Self {
             groups: Vec::new(),
             also_subject_to: Vec::new(),
+            quorum: None,
             statements_per_day: 100_000_000,
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
+            narrowed: Vec::new(),
             safeguards: Safeguards::none(),
             limits: Limits::default(),
+            pace: Pace {
+                every: Duration::from_millis(300),
+                within: Duration::from_secs(1),
+                patience: Duration::from_millis(200),
+            },
+            accept_loss: false,
         }
     }
 }
@@ -159,9 +180,9 @@ impl Cluster {
         let groups = setup.groups.iter().map(|(name, members)| ((*name).to_owned(), named(members)));
         let roster = Roster {
             // Where nobody else could cosign, everything is settled at once.
-            quorum: u32::from(
-                members.iter().any(|(_, place)| Some(*place) != members.first().map(|one| one.1)),
-            ),
+            quorum: setup.quorum.unwrap_or_else(|| {
+                u32::from(members.iter().any(|(_, place)| Some(*place) != members.first().map(|one| one.1)))
+            }),
             federation: FEDERATION.into(),
             version: 1,
             expires_at: ROSTER_EXPIRES,
@@ -220,16 +241,36 @@ impl Cluster {
         Ok(SharedRosters::new(chain)?)
     }
 
+    /// An SQLite file; or, where `ALMENARA_TEST_POSTGRES` names a server (see tests/postgres), a database of its own.
+    async fn store_url(&self, member: usize) -> Result<String> {
+        use sqlx::{AnyConnection, Connection as _, Executor as _};
+        let environment = Environment::read();
+        let Some(server) = environment.get("ALMENARA_TEST_POSTGRES") else {
+            return Ok(format!("sqlite:{}", self.database(member).display()));
+        };
+        let folder = self.dir.path().file_name().context("a folder")?.to_string_lossy();
+        let name = format!("{}_{member}", folder.trim_start_matches('.').to_lowercase());
+        sqlx::any::install_default_drivers();
+        let mut connection = AnyConnection::connect(&format!("{server}/postgres")).await?;
+        // It is there when the node starts a second time.
+        let _there = connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await;
+        Ok(format!("{server}/{name}"))
+    }
+
+    pub(crate) fn evidence_folder(&self, member: usize) -> PathBuf {
+        self.dir.path().join(format!("home{member}/evidence"))
+    }
+
     /// What a member's node is made of.
     ///
     /// # Errors
     /// When a certificate cannot be made.
-    pub fn settings(&self, member: usize) -> Result<Settings> {
+    pub async fn settings(&self, member: usize) -> Result<Settings> {
         let home = self.member(member)?;
         Ok(Settings {
             member: home.name.clone(),
             rosters: self.rosters(member)?,
-            store_url: format!("sqlite:{}", self.database(member).display()),
+            store_url: self.store_url(member).await?,
             log_key: home.log_key.clone(),
             cosign_key: home.cosign_key.clone(),
             tombstone_key: [7; 32],
@@ -238,8 +279,18 @@ impl Cluster {
             statements_per_day: self.setup.statements_per_day,
             lookups_per_minute: self.setup.lookups_per_minute,
             consumers: self.setup.consumers.clone(),
+            narrowed: self
+                .setup
+                .narrowed
+                .iter()
+                .map(|at| Ok(self.member(*at)?.name.clone()))
+                .collect::<Result<_>>()?,
             clock: self.clock(),
             limits: self.setup.limits.clone(),
+            erase_after: DELAY_HOURS * 3_600,
+            evidence: self.evidence_folder(member),
+            pace: self.setup.pace,
+            accept_loss: self.setup.accept_loss,
         })
     }
 
@@ -259,7 +310,16 @@ impl Cluster {
     /// # Errors
     /// Whatever kept it from starting.
     pub async fn restart(&mut self, member: usize) -> Result<()> {
-        let settings = self.settings(member)?;
+        self.restart_with(member, |_| ()).await
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// Whatever kept it from starting.
+    pub async fn restart_with(&mut self, member: usize, change: impl FnOnce(&mut Settings)) -> Result<()> {
+        let mut settings = self.settings(member).await?;
+        change(&mut settings);
         let home = self.members.get_mut(member).context("no such member")?;
         let listener = match home.listener.take() {
             Some(listener) => listener,

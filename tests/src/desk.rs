@@ -98,6 +98,41 @@ impl Desk {
         Ok(Signed::sign(withdrawal, &self.key))
     }
 
+    /// An erasing withdrawal of `targets` (entry, leaf), ascending, to which another desk agrees.
+    ///
+    /// # Errors
+    /// When the publisher's name holds no member.
+    pub fn erasure(
+        &self,
+        targets: &[(u64, u32)],
+        seq: u64,
+        second: &SigningKey,
+    ) -> Result<Signed<Withdrawal>> {
+        let withdrawal = Withdrawal {
+            erase: true,
+            second_key: Some(PublicKey::of(second)),
+            ..self.withdrawal(targets, seq)?.content
+        };
+        let mut signed = Signed::sign(withdrawal, &self.key);
+        signed.second_signature = Some(Withdrawal::CONTEXT.sign(&signed.body, second));
+        Ok(signed)
+    }
+
+    /// Erases, and gives what a report must name to reinstate.
+    ///
+    /// # Errors
+    /// The inner error is the node's refusal.
+    pub async fn erase(
+        &self,
+        targets: &[(u64, u32)],
+        seq: u64,
+        second: &SigningKey,
+    ) -> Result<Result<Reinstates, Refused>> {
+        let signed = self.erasure(targets, seq, second)?;
+        let answer = self.submit(wire::publish_request::Item::Withdrawal(signed.to_wire())).await?;
+        Ok(answer.map(|receipt| Reinstates { entry: receipt.index, id: signed.id() }))
+    }
+
     /// Another desk's batch, with this desk's override for some of its leaves.
     ///
     /// # Errors

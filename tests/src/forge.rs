@@ -58,6 +58,7 @@ impl Cluster {
                 open: !entry.statements.is_empty(),
                 statements: (0..).zip(entry.statements).map(|(leaf, bytes)| (leaf, bytes, None)).collect(),
                 leaf_hashes: None,
+                relayed: false,
             });
         }
         let mut edge = Edge::new();
@@ -71,10 +72,12 @@ impl Cluster {
             checkpoint: Bytes::copy_from_slice(checkpoint.note()),
             settled: Bytes::new(),
             hollow: None,
+            moved_at: 0,
             entries: new,
             tiles,
             keys: prefix.keys().collect(),
             withdrawn: Vec::new(),
+            erased: Vec::new(),
             tombstones: Vec::new(),
             revocations: Vec::new(),
         };

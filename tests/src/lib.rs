@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod change;
+pub mod backup;
 pub mod cluster;
 pub mod desk;
 pub mod forge;

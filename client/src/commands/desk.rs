@@ -33,7 +33,7 @@ pub(super) fn sealer(key: Option<&Path>, context: &Context) -> Result<Sealer, Cl
         (None, Some(desk)) => desk.key.clone(),
         (None, None) => return Err(CliError::usage("which key? Give --key")),
     };
-    let file = keyfile::load(&path, Purpose::Publisher)?;
+    let file = keyfile::load(&path, Purpose::Publisher, &context.passphrases)?;
     if file.holder != name.as_str() {
         return Err(CliError::usage(format!(
             "{} is the key of {}, and this desk is {name}: set publisher.name and publisher.key to one desk",

@@ -60,7 +60,7 @@ struct Granted {
 /// # Errors
 /// [`CliError`] (usage), when a key is not what it should be or the file exists.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
-    let root = keyfile::load(&args.root_key, Purpose::Root)?;
+    let root = keyfile::load(&args.root_key, Purpose::Root, &context.passphrases)?;
     let member: MemberName = args.publisher.member().parse().map_err(CliError::usage)?;
     belongs(&root, &args.root_key, &member)?;
     let key = desk_key(&args.key, &args.publisher)?;

@@ -27,6 +27,9 @@ pub struct Args {
     /// File to write [default: keys/DESK-or-PURPOSE.pem in the home]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Put it under a passphrase: asked for, or from --passphrase-fd or ALMENARA_PASSPHRASE
+    #[arg(long)]
+    pub encrypt: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -63,7 +66,12 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         files::create_private_folder(folder).map_err(|error| CliError::file(folder, &error))?;
     }
     let key = context.random.signing_key()?;
-    keyfile::create(&private, args.purpose, &args.name, &key)?;
+    if args.encrypt {
+        let chosen = context.passphrases.choose(&private)?;
+        keyfile::create_encrypted(&private, args.purpose, &args.name, &key, &chosen, &context.random)?;
+    } else {
+        keyfile::create(&private, args.purpose, &args.name, &key)?;
+    }
     keyfile::create_public(&public, args.purpose, &args.name, PublicKey::of(&key))?;
     let made = Made {
         purpose: args.purpose.as_str(),

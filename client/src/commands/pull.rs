@@ -6,6 +6,7 @@ use std::{
 };
 
 use almenara_proto::{
+    evidence::Equivocation,
     indicator::Kind,
     name::{MemberName, Publisher},
     statement::Category,
@@ -21,7 +22,7 @@ use crate::{
     output::Progress,
     pull::{self, Event, PullError, Remedy, Wish},
     roster_view::Awaited,
-    store::{Counts, Store},
+    store::{Counts, ERASE_AFTER, Store},
     text::{count, plural},
 };
 
@@ -151,6 +152,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     if let Some(seconds) = args.wait {
         run.wait(Duration::from_secs(seconds), &mut store, filter.as_ref(), &caller).await?;
     }
+    let erased = store.erase(context.now(), ERASE_AFTER)?;
+    if erased > 0 {
+        context.output.note(format_args!("{erased} erased statements are deleted from the local store"));
+    }
     let (mut listed, mut unlisted) = (0u64, 0u64);
     let mut each = |judged: crate::store::Judged| match judged.verdict.listed {
         true => listed += 1,
@@ -203,10 +208,17 @@ impl Run<'_> {
             let pulled = pull::pull(node, &origin, store, wish, &mut each).await;
             self.count(&origin, node, store, (size, counts), start.elapsed());
             self.row(&origin).served = pulled.is_ok().then(|| node.clone());
+            if let Ok(Some(proof)) = pull::ask(node, &origin, store, caller.roster()).await {
+                self.quarantine(&origin, &proof, store)?;
+                continue;
+            }
             let Err(error) = pulled else { continue };
+            if let Some(proof) = error.proof() {
+                self.quarantine(&origin, proof, store)?;
+                continue;
+            }
             match error.remedy() {
                 Remedy::Stop => return Err(error.into()),
-                Remedy::Quarantine => self.quarantine(&origin, error)?,
                 Remedy::AnotherNodeForThisLog => {
                     self.error(&origin, &error);
                     left.push(origin);
@@ -282,9 +294,14 @@ impl Run<'_> {
     }
 
     /// The origin signed two histories: what was agreed keeps counting, and nothing more is taken.
-    fn quarantine(&mut self, origin: &MemberName, error: PullError) -> Result<(), CliError> {
-        self.error(origin, &error);
-        let error = evidence::quarantine(self.context, error)?;
+    fn quarantine(
+        &mut self,
+        origin: &MemberName,
+        proof: &Equivocation,
+        store: &mut Store,
+    ) -> Result<(), CliError> {
+        let error = evidence::quarantine(self.context, store, proof)?;
+        self.row(origin).error = Some(format!("in quarantine: {proof}"));
         self.context.output.warn(&error);
         self.worst = Some(error);
         Ok(())

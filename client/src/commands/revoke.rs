@@ -61,7 +61,7 @@ struct Revoked {
 /// [`CliError`] (usage), when a key is not what it should be or the file exists; [`CliError`] (refused) when the
 /// person says no.
 pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
-    let root = keyfile::load(&args.root_key, Purpose::Root)?;
+    let root = keyfile::load(&args.root_key, Purpose::Root, &context.passphrases)?;
     let member: MemberName = root.holder.parse().map_err(CliError::usage)?;
     let key = public_key(&args.key)?.key;
     let federation = federation(args.federation, context)?;

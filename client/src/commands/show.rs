@@ -89,6 +89,14 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         }
         _ => return Err(CliError::usage("give an address, or a kind and a value")),
     };
+    if let Some(Address { member, entry, leaf }) = &only
+        && let Some(by) = store.replica(member).and_then(|replica| replica.erased_by(*entry, *leaf))
+    {
+        context
+            .output
+            .say(format_args!("{member}:{entry}.{leaf} is erased, by the withdrawal {member}:{by}."))?;
+        return Ok(Outcome::No);
+    }
     let policy = &context.config()?.policy;
     let judged = match &indicator {
         Some(indicator) => store.lookup(indicator, roster, policy, context.now())?,

@@ -32,6 +32,8 @@ struct Log {
     settled: u64,
     /// Unix seconds of the last time that nothing was missing; 0: never.
     fresh_at: u64,
+    /// Unix seconds: when the node that was asked had last heard of the origin's own; 0: never.
+    heard_at: u64,
     /// What is to be looked at.
     trouble: Option<String>,
 }
@@ -62,12 +64,22 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
         let counts = replica.counts();
         let checkpoint = replica.last().map_or(0, |last| last.checkpoint().size);
         let age = now.saturating_sub(replica.fresh_at());
+        let unheard = replica.fresh_at().saturating_sub(replica.heard_at());
         let trouble = if !roster.contains(replica.member()) {
             Some("no longer on the roster".to_owned())
+        } else if let Some(parted) = replica.parted_at(roster) {
+            Some(format!(
+                "IN QUARANTINE: its key signed two histories; entries from {parted} on count for nothing"
+            ))
         } else if checkpoint > replica.size() {
             Some(format!("{} entries are missing: run `almenara pull`", count(checkpoint - replica.size())))
         } else if replica.fresh_at() == 0 || age > STALE {
             Some("stale: run `almenara pull`".to_owned())
+        } else if replica.heard_at() > 0 && unheard > STALE {
+            Some(format!(
+                "stale: when it was pulled, nobody had heard of its origin for {}",
+                duration(unheard)
+            ))
         } else {
             None
         };
@@ -81,6 +93,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
             checkpoint,
             settled: replica.settled_size(),
             fresh_at: replica.fresh_at(),
+            heard_at: replica.heard_at(),
             trouble,
         }
     };

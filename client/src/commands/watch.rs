@@ -16,7 +16,7 @@ use crate::{
     exit::{CliError, Outcome},
     output::Style,
     pull::{self, Event, Remedy, Wish},
-    store::{Judged, Replica, Store, StoreError},
+    store::{ERASE_AFTER, Judged, Replica, Store, StoreError},
     text::tame,
 };
 
@@ -55,7 +55,7 @@ struct Line<'a> {
     addresses: Vec<String>,
 }
 
-/// Watches until somebody ends it (Ctrl-C) or an origin must be quarantined.
+/// Watches until somebody ends it (Ctrl-C). A log whose key signed two histories is left out, and the others go on.
 ///
 /// # Errors
 /// [`CliError`]; whatever was verified before is kept.
@@ -80,7 +80,15 @@ async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), C
         let mut failed =
             |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
         while let Ok(node) = caller.next(&mut failed).await {
-            let origins = origins(&args.members, &caller)?;
+            let mut origins = origins(&args.members, &caller)?;
+            for origin in origins.clone() {
+                if let Ok(Some(proof)) = pull::ask(&node, &origin, store, caller.roster()).await {
+                    context.output.warn(evidence::quarantine(context, store, &proof)?);
+                }
+            }
+            store.erase(context.now(), ERASE_AFTER)?;
+            let parted = |origin: &MemberName| store.replica(origin)?.parted_at(caller.roster());
+            origins.retain(|origin| parted(origin).is_none());
             context.output.note(format_args!("watching {} logs at {}", origins.len(), node.member));
             let filter = args.choice.filter();
             let wish = Wish { filter: filter.as_ref(), roster: caller.roster(), clock: &context.clock };
@@ -89,10 +97,10 @@ async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), C
             let ended = pull::watch(&node, &origins, store, wish, &mut each).await;
             match ended {
                 Ok(()) => context.output.warn(format_args!("{} ended the stream", node.member)),
-                Err((origin, error)) => match error.remedy() {
-                    Remedy::Stop => return Err(error.into()),
-                    Remedy::Quarantine => return Err(evidence::quarantine(context, error)?),
-                    Remedy::AnotherNode | Remedy::AnotherNodeForThisLog => {
+                Err((origin, error)) => match (error.proof(), error.remedy()) {
+                    (Some(proof), _) => context.output.warn(evidence::quarantine(context, store, proof)?),
+                    (None, Remedy::Stop) => return Err(error.into()),
+                    (None, Remedy::AnotherNode | Remedy::AnotherNodeForThisLog) => {
                         context.output.warn(format_args!("log of {origin}: {error}"));
                     }
                 },

@@ -1,6 +1,9 @@
 //! `almenara withdraw`: end statements.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use almenara_proto::{
     indicator::Kind,
@@ -18,7 +21,8 @@ use super::{
 use crate::{
     context::Context,
     exit::{CliError, Outcome},
-    keyfile::{self, KeyFile, Purpose},
+    keyfile::{self, KeyFile, KeyFileError, Purpose},
+    passphrase::Passphrases,
     publish::{Sealer, Submission},
     text::plural,
 };
@@ -82,7 +86,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
             foreign.member
         )));
     }
-    let second = args.second_key.as_ref().map(|path| second_key(path, &member)).transpose()?;
+    let second =
+        args.second_key.as_ref().map(|path| second_key(path, &member, &context.passphrases)).transpose()?;
     let targets: BTreeSet<(u64, u32)> =
         addresses.iter().map(|address| (address.entry, address.leaf)).collect();
     let named: Vec<String> =
@@ -117,11 +122,13 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
 }
 
 /// Whoever agrees to an erasure: another desk of the member, or the member itself.
-fn second_key(path: &std::path::Path, member: &MemberName) -> Result<KeyFile, CliError> {
-    let file = match keyfile::load(path, Purpose::Publisher) {
-        Ok(file) => file,
-        Err(_) => keyfile::load(path, Purpose::Root)?,
-    };
+fn second_key(path: &Path, member: &MemberName, passphrases: &Passphrases) -> Result<KeyFile, CliError> {
+    let file = match keyfile::load(path, Purpose::Publisher, passphrases) {
+        Err(KeyFileError::WrongPurpose { found: Purpose::Root, .. }) => {
+            keyfile::load(path, Purpose::Root, passphrases)
+        }
+        other => other,
+    }?;
     let holder = file.holder.split('/').next().unwrap_or_default();
     if holder == member.as_str() {
         return Ok(file);

@@ -466,7 +466,7 @@ fn a_log_that_is_not_the_one_of_the_roster_s_new_key_is_refused() {
         let mut roster = two();
         let member = roster.members.get_mut(&log.member()).expect("a member");
         let first = member.segments[0].clone();
-        let log_key = almenara_proto::keys::PublicKey::of(&log.log_key);
+        let log_key = PublicKey::of(&log.log_key);
         member.segments.push(Segment { from_size: 2, root, log_key, ..first });
         roster
     };

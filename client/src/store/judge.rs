@@ -128,10 +128,16 @@ impl Iterator for Verdicts {
         if self.failed {
             return None;
         }
-        let group = self.groups.next_group().transpose()?;
-        let judged = group.map(|group| group.judge(&self.groups.views, &self.policy, self.now));
-        self.failed = judged.is_err();
-        Some(judged)
+        loop {
+            let group = self.groups.next_group().transpose()?;
+            let judged = group.map(|group| group.judge(&self.groups.views, &self.policy, self.now));
+            self.failed = judged.is_err();
+            // Of what was erased nothing is known.
+            if judged.as_ref().is_ok_and(|judged| judged.pieces.is_empty()) {
+                continue;
+            }
+            return Some(judged);
+        }
     }
 }
 
@@ -196,6 +202,9 @@ impl Group {
             .into_iter()
             .filter_map(|(replica, fact)| {
                 let view = views.get(replica).filter(|view| fact.entry < view.size)?;
+                if view.is_erased(fact.entry, fact.leaf) {
+                    return None;
+                }
                 Some(Piece {
                     address: Address { member: view.member.clone(), entry: fact.entry, leaf: fact.leaf },
                     publisher: view.publisher(fact.author)?,

@@ -25,6 +25,7 @@ use almenara_proto::{
     batch::{Disclosure, VerifiedBatch},
     blame::Void,
     checkpoint::SignedCheckpoint,
+    evidence::Equivocation,
     log::LogEntry,
     merkle::{CompactRange, Hash, leaf_hash},
     name::MemberName,
@@ -35,6 +36,7 @@ use almenara_proto::{
 
 use super::{
     Counts, StoreError,
+    erase::Erasure,
     fact::{self, Record},
     frame,
     run::{Cursor, Merge, Run, Writer},
@@ -60,12 +62,12 @@ const PLACE: u64 = 40;
 pub struct Replica {
     folder: PathBuf,
     member: MemberName,
-    state: State,
-    prefix: Prefix,
+    pub(super) state: State,
+    pub(super) prefix: Prefix,
     last: Option<SignedCheckpoint>,
     settled: Option<SignedCheckpoint>,
     runs: Vec<(Run, u64)>,
-    facts: Facts,
+    pub(super) facts: Facts,
     memory: Memory,
     writing: Option<Writing>,
 }
@@ -352,6 +354,33 @@ impl Replica {
         self.state.fresh_at = self.state.fresh_at.max(now);
     }
 
+    /// Ends the log where the two histories part that its key signed: what is held from there on counts for nothing, for
+    /// as long as the roster names that key.
+    pub fn quarantine(&mut self, found: &Equivocation) {
+        let (key, at) = (found.log_key().0.to_vec(), found.common_at_most());
+        if self.state.parted_key != key || at < self.state.parted_at {
+            (self.state.parted_key, self.state.parted_at) = (key, at);
+        }
+    }
+
+    /// From which entry on nothing counts, since the log key in force signed two histories.
+    #[must_use]
+    pub fn parted_at(&self, roster: &Roster) -> Option<u64> {
+        let segment = roster.member(&self.member)?.segment()?;
+        (self.state.parted_key == segment.log_key.0).then_some(self.state.parted_at)
+    }
+
+    /// Remembers when a node said that it had last heard of the origin's own.
+    pub fn heard(&mut self, at: u64) {
+        self.state.heard_at = self.state.heard_at.max(at);
+    }
+
+    /// Unix seconds: when a node had last heard of the origin's own; 0: never.
+    #[must_use]
+    pub const fn heard_at(&self) -> u64 {
+        self.state.heard_at
+    }
+
     /// Keeps a checkpoint that agrees with what is held, if it settles more than is settled already. It stays settled
     /// when a cosigner leaves the roster. Whether it did.
     pub fn settle(&mut self, note: &SignedCheckpoint, roster: &Roster) -> bool {
@@ -364,7 +393,42 @@ impl Replica {
         settles
     }
 
-    fn take(&mut self, entry: VerifiedEntry) {
+    /// Whether enough came to make it durable.
+    pub(super) fn waiting(&self) -> bool {
+        self.writing.as_ref().is_some_and(|writing| writing.log_tail.len() >= COMMIT_BYTES)
+    }
+
+    /// Writes what came to the files; no state names it yet.
+    pub(super) fn flush_tails(&mut self) -> Result<(), StoreError> {
+        let Some(writing) = &mut self.writing else { return Ok(()) };
+        self.state.log_bytes += writing.log_tail.len() as u64;
+        let append = |file: &mut File, name: &str, tail: &mut Vec<u8>| {
+            let path = self.folder.join(name);
+            if !tail.is_empty() {
+                file.write_all(tail).and_then(|()| file.sync_data()).map_err(StoreError::file(&path))?;
+                tail.clear();
+            }
+            Ok(())
+        };
+        append(&mut writing.log, "log", &mut writing.log_tail)?;
+        append(&mut writing.places, "places", &mut writing.places_tail)
+    }
+
+    /// Stands where another one of the same log stands, whose entries were taken.
+    pub(super) fn adopt(&mut self, other: &Self) {
+        (self.prefix, self.last) = (other.prefix.clone(), other.last.clone());
+        self.settled.clone_from(&other.settled);
+        let state = &other.state;
+        self.state.filter.clone_from(&state.filter);
+        self.state.settled.clone_from(&state.settled);
+        self.state.settled_key.clone_from(&state.settled_key);
+        self.state.parted_key.clone_from(&state.parted_key);
+        self.state.erasing.clone_from(&state.erasing);
+        self.state.parted_at = state.parted_at;
+        (self.state.fresh_at, self.state.heard_at) = (state.fresh_at, state.heard_at);
+    }
+
+    pub(super) fn take(&mut self, entry: VerifiedEntry) {
         let void = u64::from(entry.outcome.is_err());
         let counts = entry.outcome.ok();
         let leaf = leaf_hash(&entry.bytes);
@@ -408,6 +472,7 @@ impl Replica {
                 }
             }
             Some(LogEntry::Withdrawal(signed)) => {
+                Arc::make_mut(&mut facts.erasures).extend(Erasure::of(index, signed));
                 let withdrawn = Arc::make_mut(&mut facts.withdrawn);
                 for (entry, leaf) in &signed.content.targets {
                     facts.counts.withdrawn += u64::from(withdrawn.insert(*entry, *leaf));
@@ -440,18 +505,10 @@ impl Replica {
     }
 
     fn commit_with(&mut self, flush: bool) -> Result<(), StoreError> {
-        let Some(writing) = &mut self.writing else { return Ok(()) };
-        let append = |file: &mut File, name: &str, tail: &mut Vec<u8>| {
-            let path = self.folder.join(name);
-            if !tail.is_empty() {
-                file.write_all(tail).and_then(|()| file.sync_data()).map_err(StoreError::file(&path))?;
-                tail.clear();
-            }
-            Ok(())
-        };
-        self.state.log_bytes += writing.log_tail.len() as u64;
-        append(&mut writing.log, "log", &mut writing.log_tail)?;
-        append(&mut writing.places, "places", &mut writing.places_tail)?;
+        if self.writing.is_none() {
+            return Ok(());
+        }
+        self.flush_tails()?;
         let mut replaced = Vec::new();
         if flush {
             self.flush()?;
@@ -557,6 +614,14 @@ impl Replica {
         if index >= self.committed() {
             return Ok(None);
         }
+        Ok(self.kept(index)?.map(|(entry, _)| entry))
+    }
+
+    /// The same with what was shown of a batch, as it came.
+    pub(super) fn kept(
+        &self,
+        index: u64,
+    ) -> Result<Option<(KeptEntry, Option<wire::Disclosure>)>, StoreError> {
         let path = self.folder.join("places");
         let mut file = File::open(&path).map_err(StoreError::file(&path))?;
         let mut place = [0; 8];
@@ -566,8 +631,10 @@ impl Replica {
         let (path, offset) = (self.folder.join("log"), u64::from_le_bytes(place));
         let mut body = Vec::new();
         frame::read_at(&path, offset, &mut body)?;
-        let (entry, _) = parse(index, &body).map_err(|why| StoreError::damaged(&path, offset, why))?;
-        Ok(Some(entry))
+        let damaged = |why: String| StoreError::damaged(&path, offset, why);
+        let (entry, _) = parse(index, &body).map_err(damaged)?;
+        let frame = wire::EntryFrame::decode(body.get(1..).unwrap_or_default());
+        Ok(Some((entry, frame.map_err(|error| damaged(error.to_string()))?.disclosure)))
     }
 
     /// Entries that are durable.

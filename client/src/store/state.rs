@@ -14,7 +14,7 @@ use almenara_proto::{
     prefix::{KeptKey, Prefix},
 };
 
-use super::{StoreError, frame};
+use super::{StoreError, erase::Erasure, frame};
 
 /// The layout of these files.
 pub(super) const VERSION: u32 = 1;
@@ -65,6 +65,31 @@ pub(super) struct State {
     /// The key that signed it: what was settled stays settled when another one takes over.
     #[prost(bytes = "vec", tag = "17")]
     pub(super) settled_key: Vec<u8>,
+    /// From this entry on its log key signed two histories; the key, empty when it did not.
+    #[prost(uint64, tag = "18")]
+    pub(super) parted_at: u64,
+    #[prost(bytes = "vec", tag = "19")]
+    pub(super) parted_key: Vec<u8>,
+    /// Unix seconds: when a node last said that it had heard of the origin's own.
+    #[prost(uint64, tag = "20")]
+    pub(super) heard_at: u64,
+    /// Erasing withdrawals that were seen.
+    #[prost(message, repeated, tag = "21")]
+    pub(super) erasing: Vec<Erasing>,
+}
+
+/// An erasing withdrawal, as this store deals with it.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Erasing {
+    /// Its index.
+    #[prost(uint64, tag = "1")]
+    pub(super) by: u64,
+    /// Unix seconds: when this store first had it.
+    #[prost(uint64, tag = "2")]
+    pub(super) noticed_at: u64,
+    /// What it names is deleted.
+    #[prost(bool, tag = "3")]
+    pub(super) done: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -197,6 +222,8 @@ pub(super) struct Facts {
     pub(super) authors: Vec<Author>,
     /// Revocations of other members' keys: they hold in any log (PROTOCOL.md §6).
     pub(super) revocations: Vec<(MemberName, PublicKey, u64)>,
+    /// Erasing withdrawals that count.
+    pub(super) erasures: std::sync::Arc<Vec<Erasure>>,
     pub(super) counts: Counts,
 }
 
@@ -266,6 +293,20 @@ struct Kept {
     revocations: Vec<KeptRevocation>,
     #[prost(message, optional, tag = "4")]
     counts: Option<Counts>,
+    #[prost(message, repeated, tag = "5")]
+    erasures: Vec<KeptErasure>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct KeptErasure {
+    #[prost(uint64, tag = "1")]
+    by: u64,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    keys: Vec<Vec<u8>>,
+    #[prost(uint64, repeated, tag = "3")]
+    entries: Vec<u64>,
+    #[prost(uint32, repeated, tag = "4")]
+    leaves: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -326,6 +367,16 @@ impl Facts {
                     since_index: *since_index,
                 })
                 .collect(),
+            erasures: self
+                .erasures
+                .iter()
+                .map(|erasure| KeptErasure {
+                    by: erasure.by,
+                    keys: erasure.keys.iter().map(|key| key.0.to_vec()).collect(),
+                    entries: erasure.targets.iter().map(|(entry, _)| *entry).collect(),
+                    leaves: erasure.targets.iter().map(|(_, leaf)| *leaf).collect(),
+                })
+                .collect(),
             counts: Some(self.counts),
         };
         frame::replace(path, &kept.encode_to_vec())
@@ -352,6 +403,19 @@ impl Facts {
                         Ok((member, key_of(&kept.key)?, kept.since_index))
                     })
                     .collect::<Result<_, String>>()?,
+                erasures: std::sync::Arc::new(
+                    kept.erasures
+                        .iter()
+                        .map(|kept| {
+                            let targets = kept.entries.iter().copied().zip(kept.leaves.iter().copied());
+                            Ok(Erasure {
+                                by: kept.by,
+                                keys: kept.keys.iter().map(|key| key_of(key)).collect::<Result<_, _>>()?,
+                                targets: targets.collect(),
+                            })
+                        })
+                        .collect::<Result<_, String>>()?,
+                ),
                 counts: kept.counts.unwrap_or_default(),
             })
         };

@@ -432,6 +432,36 @@ fn another_filter_needs_another_pull() {
 }
 
 #[test]
+fn what_expires_leaves_the_lists_and_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = fresh(folder.path());
+    let log = TestLog::small(1);
+    pull(&mut store, &log, 64);
+    let listed = |now: u64| -> Vec<String> {
+        let all = store.verdicts(&two(), &policy(), now).expect("readable");
+        let all = all.map(|judged| judged.expect("readable"));
+        all.filter(|judged| judged.verdict.listed).map(|judged| judged.indicator.value().to_owned()).collect()
+    };
+    let told = |now: u64| -> Vec<String> {
+        let mut told = Vec::new();
+        let mut each = |judged: Judged| {
+            let sign = if judged.verdict.listed { '+' } else { '-' };
+            told.push(format!("{sign}{}", judged.indicator.value()));
+        };
+        store.changes(&store.snapshot(&two()), &two(), &policy(), now, &mut each).expect("readable");
+        told
+    };
+    let today = listed(NOW);
+    assert!(!today.is_empty());
+    assert_eq!(told(NOW), Vec::<String>::new());
+    assert_eq!(told(NOW + 86_400), Vec::<String>::new(), "nothing expires tomorrow");
+    let years = NOW + 6 * 366 * 86_400;
+    assert_eq!(listed(years), Vec::<String>::new());
+    let expected: Vec<String> = today.iter().map(|value| format!("-{value}")).collect();
+    assert_eq!(told(years), expected);
+}
+
+#[test]
 fn what_is_new_lists_and_what_is_withdrawn_unlists() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut store = fresh(folder.path());
@@ -672,7 +702,7 @@ fn a_million_statements() {
     println!("10,000 lookups {:.2}", cpu() - start);
     let start = cpu();
     let mut changes = 0;
-    let nothing = Snapshot(BTreeMap::new());
+    let nothing = Snapshot { views: BTreeMap::new(), at: 0 };
     store.changes(&nothing, &roster, &policy, NOW, &mut |_| changes += 1).expect("readable");
     println!("delta {:.2}: {changes}", cpu() - start);
 }

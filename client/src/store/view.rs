@@ -1,6 +1,6 @@
 //! What counts in a replica at a moment: the part of a verdict's input that is no statement.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use almenara_proto::{
     checkpoint::SignedCheckpoint,
@@ -21,7 +21,11 @@ pub(super) struct View {
     pub(super) size: u64,
     /// Entries that had a quorum of cosignatures.
     settled: u64,
+    /// From here on its key signed two histories.
+    parted: Option<u64>,
     withdrawn: Arc<Withdrawn>,
+    /// What erasing withdrawals name: it is as if it were not there.
+    erased: Arc<BTreeSet<(u64, u32)>>,
     /// By place in the table of authors: who, and the cut of the key.
     authors: Vec<(Arc<Publisher>, Option<u64>)>,
 }
@@ -46,7 +50,17 @@ impl View {
             jurisdiction: roster.jurisdiction(replica.member()),
             size: replica.size(),
             settled: replica.settled_size(),
+            parted: replica.parted_at(roster),
             withdrawn: replica.facts().withdrawn.clone(),
+            erased: Arc::new(
+                replica
+                    .facts()
+                    .erasures
+                    .iter()
+                    .filter(|erasure| !erasure.is_revoked(|key| cut(*key)))
+                    .flat_map(|erasure| erasure.targets.iter().copied())
+                    .collect(),
+            ),
             authors: replica
                 .facts()
                 .authors
@@ -63,7 +77,9 @@ impl View {
             jurisdiction: None,
             size: 0,
             settled: 0,
+            parted: None,
             withdrawn: Arc::default(),
+            erased: Arc::default(),
             authors: Vec::new(),
         }
     }
@@ -73,12 +89,17 @@ impl View {
         self.authors.get(author).map(|(publisher, _)| publisher.clone())
     }
 
+    /// Whether a statement is erased.
+    pub(super) fn is_erased(&self, entry: u64, leaf: u32) -> bool {
+        self.erased.contains(&(entry, leaf))
+    }
+
     /// What the log says about a statement.
     pub(super) fn standing(&self, entry: u64, leaf: u32, author: usize) -> Standing {
         let cut = self.authors.get(author).and_then(|(_, cut)| *cut);
         Standing {
             withdrawn: self.withdrawn.contains(entry, leaf),
-            cut: cut.is_some_and(|cut| entry >= cut),
+            cut: cut.into_iter().chain(self.parted).any(|cut| entry >= cut),
             pending: entry >= self.settled,
         }
     }

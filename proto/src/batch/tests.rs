@@ -334,6 +334,32 @@ fn every_subset_of_a_batch_can_be_shown() {
 }
 
 #[test]
+fn what_is_taken_out_of_a_disclosure_leaves_the_one_without_it() {
+    for count in 1..=6u8 {
+        let batch = reports(count);
+        let hashes = leaf_hashes(&batch);
+        let hash = |bytes: &Bytes| statement_id(&batch.header.content.origin_hash(), bytes);
+        assert_eq!(batch.statements.iter().map(hash).collect::<Vec<_>>(), hashes);
+        for (before, gone) in (0..1u32 << count).flat_map(|a| (0..1u32 << count).map(move |b| (a, b))) {
+            let leaves = |set: u32| (0..u32::from(count)).filter(move |leaf| set >> leaf & 1 == 1);
+            let gone_set: BTreeSet<u32> = leaves(gone).collect();
+            for with_leaves in [false, true] {
+                let wire = shown(&batch, &leaves(before).collect::<Vec<_>>(), with_leaves);
+                let whole = Disclosure::from_wire(wire, count.into()).expect("it was just made");
+                let narrowed = whole.without(count.into(), &gone_set, hash).expect("a proof");
+                let expected = shown(&batch, &leaves(before & !gone).collect::<Vec<_>>(), with_leaves);
+                let wire = narrowed.into_wire(count.into());
+                // Of a whole batch nobody says whether its rest, which is empty, would be leaf hashes or a proof.
+                if before.count_ones() < u32::from(count) || !with_leaves {
+                    assert_eq!(wire, expected, "{before:b} without {gone:b} of {count}");
+                }
+                assert!(verify(&batch, wire).is_ok());
+            }
+        }
+    }
+}
+
+#[test]
 fn a_disclosure_that_does_not_fit_is_refused() {
     let batch = reports(8);
     let check = |with_leaves: bool, change: &dyn Fn(&mut wire::Disclosure), holds: bool| {

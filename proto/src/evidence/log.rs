@@ -186,6 +186,12 @@ impl Equivocation {
         &self.new
     }
 
+    /// Entries that both histories may share, at most: at the size of the older note they differ.
+    #[must_use]
+    pub fn common_at_most(&self) -> u64 {
+        self.old.checkpoint().size.saturating_sub(1)
+    }
+
     /// For a file.
     #[must_use]
     pub fn to_evidence(&self) -> super::Evidence {

@@ -68,6 +68,47 @@ pub fn multi_verify(
     if found == *root { Ok(()) } else { Err(ProofError::Root { found, required: *root }) }
 }
 
+/// The proof that is left when only the leaves at `kept` are still disclosed; nothing is left when none are. `None`
+/// unless they are among the disclosed ones, and `proof` is one for those.
+#[must_use]
+pub fn multi_narrow(
+    count: u32,
+    disclosed: &[(u32, Hash)],
+    proof: &[Hash],
+    kept: &[u32],
+) -> Option<Vec<Hash>> {
+    check(count, indices(disclosed)).ok()?;
+    check(count, kept.iter().copied()).ok()?;
+    if !kept.iter().all(|leaf| disclosed.binary_search_by_key(leaf, |(index, _)| *index).is_ok()) {
+        return None;
+    }
+    let (mut hashes, mut narrowed) = (proof.iter().copied(), Vec::new());
+    if !disclosed.is_empty() && !kept.is_empty() {
+        narrow(0..count as usize, disclosed, kept, &mut || hashes.next(), &mut narrowed)?;
+    }
+    Some(narrowed)
+}
+
+/// Collects the hashes of the maximal subtrees without a kept leaf.
+fn narrow(
+    subtree: Range<usize>,
+    disclosed: &[(u32, Hash)],
+    kept: &[u32],
+    next: &mut impl FnMut() -> Option<Hash>,
+    narrowed: &mut Vec<Hash>,
+) -> Option<()> {
+    if kept.is_empty() {
+        narrowed.push(fold(subtree, disclosed, next)?);
+    } else if subtree.len() > 1 {
+        let middle = subtree.start + split(subtree.len());
+        let (left, right) = disclosed.split_at(disclosed.partition_point(|(i, _)| (*i as usize) < middle));
+        let (few, rest) = kept.split_at(kept.partition_point(|i| (*i as usize) < middle));
+        narrow(subtree.start..middle, left, few, next, narrowed)?;
+        narrow(middle..subtree.end, right, rest, next, narrowed)?;
+    }
+    Some(())
+}
+
 fn indices(disclosed: &[(u32, Hash)]) -> impl Iterator<Item = u32> {
     disclosed.iter().map(|(index, _)| *index)
 }

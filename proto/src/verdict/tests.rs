@@ -99,6 +99,19 @@ fn counted(pieces: &[Piece]) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_chain_of_disputes_ten_thousand_deep_is_judged_at_once() {
+    // Each disputes the one before it; only the first is of a report, and disputes of disputes weigh nothing.
+    let mut pieces = vec![report("a", "TH", 0, 100)];
+    for entry in 1..=10_000 {
+        let target = address(if entry == 1 { "a" } else { "b" }, entry - 1);
+        pieces.push(dispute("b", entry, target));
+    }
+    check(&pieces, 60);
+    pieces.reverse();
+    check(&pieces, 60);
+}
+
+#[test]
 fn scores_that_were_computed_by_hand() {
     check(&[], 0);
     check(&[report("a", "TH", 1, 100)], 100);

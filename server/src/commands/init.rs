@@ -53,6 +53,9 @@ pub struct Args {
     /// Where the node listens [default: 0.0.0.0 and the address's port]
     #[arg(long, value_name = "IP:PORT")]
     pub listen: Option<std::net::SocketAddr>,
+    /// Put the root key under a passphrase: asked for, or from --passphrase-fd or ALMENARA_PASSPHRASE
+    #[arg(long)]
+    pub encrypt_root: bool,
     /// Say what would be made, and make nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -64,6 +67,14 @@ pub struct HostPort {
     host: ServerName<'static>,
     port: u16,
     text: String,
+}
+
+impl HostPort {
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 impl FromStr for HostPort {
@@ -140,7 +151,10 @@ pub fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
         })?;
         return Ok(Outcome::Done);
     }
-    node.write(&args.member, home)?;
+    // Asked for before anything is written.
+    let root = home.key("root.pem");
+    let passphrase = args.encrypt_root.then(|| context.passphrases.choose(&root)).transpose()?;
+    node.write(&args.member, passphrase.as_deref().map(String::as_str), context)?;
     let create = |path: &Path, bytes: &[u8]| {
         files::create_file(path, bytes).map_err(|error| CliError::file(path, &error))
     };
@@ -189,13 +203,31 @@ impl Node {
         }
     }
 
-    fn write(&self, member: &MemberName, home: &NodeHome) -> Result<(), CliError> {
+    fn write(
+        &self,
+        member: &MemberName,
+        passphrase: Option<&str>,
+        context: &Context,
+    ) -> Result<(), CliError> {
+        let home = &context.home;
         for folder in [home.key(""), home.tls(""), home.store(), home.rosters(), home.safeguards()] {
             files::create_private_folder(&folder).map_err(|error| CliError::file(&folder, &error))?;
         }
-        let keys = [(Purpose::Root, &self.root), (Purpose::Log, &self.log), (Purpose::Cosign, &self.cosign)];
-        for (purpose, key) in keys {
+        // What the node itself needs opens without a person, as it must after a power cut.
+        for (purpose, key) in [(Purpose::Log, &self.log), (Purpose::Cosign, &self.cosign)] {
             keyfile::create(&home.key(&format!("{purpose}.pem")), purpose, member.as_str(), key)?;
+        }
+        let root = home.key("root.pem");
+        match passphrase {
+            Some(passphrase) => keyfile::create_encrypted(
+                &root,
+                Purpose::Root,
+                member.as_str(),
+                &self.root,
+                passphrase,
+                &context.random,
+            )?,
+            None => keyfile::create(&root, Purpose::Root, member.as_str(), &self.root)?,
         }
         keys::create_tombstone(&home.key("tombstone.key"), member, &self.tombstone)?;
         write_private(&home.tls("authority.pem"), self.authority.cert_pem())?;
@@ -205,7 +237,7 @@ impl Node {
     }
 }
 
-fn organisation(text: &str) -> Result<OrganisationType, String> {
+pub(super) fn organisation(text: &str) -> Result<OrganisationType, String> {
     let names: Vec<&str> = ORGANISATIONS.iter().map(|(name, _)| *name).collect();
     let known = ORGANISATIONS.iter().find(|(name, _)| *name == text);
     known.map(|(_, organisation)| *organisation).ok_or_else(|| format!("use one of {}", names.join(", ")))
@@ -244,6 +276,9 @@ lookups_per_minute = {lookups}    # each member
 
 [consumers]                        # consumer certificate = its own jurisdiction; others have their member's
 # "app-1" = "US"
+
+[narrowing]
+members = []                       # in an emergency: these get what is public and nothing else, until you lift it
 
 [log]
 level = "info"

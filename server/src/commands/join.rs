@@ -107,7 +107,7 @@ fn check_own(accepted: &AcceptedRoster, config: &Config, context: &Context) -> R
     let path = context.home.member_entry();
     let bytes = std::fs::read(&path).map_err(|error| CliError::file(&path, &error))?;
     let own = Member::parse(&bytes).map_err(|void| CliError::from(void).at(path.display()))?;
-    let keys = NodeKeys::load(&config.keys, &config.member)?;
+    let keys = NodeKeys::load(&config.keys, &config.member, None, &context.passphrases)?;
     let log_key = keys.log.verifying_key().to_bytes();
     if own.segment().is_none_or(|segment| segment.log_key.0 != log_key) {
         return refuse(format!(

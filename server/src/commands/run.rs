@@ -7,6 +7,7 @@ use almenara_proto::roster::Roster;
 use tokio::net::TcpListener;
 
 use crate::{
+    compare::Pace,
     config::Config,
     context::Context,
     keys::NodeKeys,
@@ -17,14 +18,22 @@ use crate::{
     safeguards::Safeguards,
 };
 
+/// How to run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// When the store is an old copy: bring the own log back without the statements that nobody has any more
+    #[arg(long)]
+    pub accept_loss: bool,
+}
+
 /// Runs until SIGINT or SIGTERM, then lets requests end.
 ///
 /// # Errors
 /// [`CliError`]: (usage) what to mend in the configuration, (unavailable) the address or the store is taken.
-pub async fn run(context: &Context) -> Result<Outcome, CliError> {
+pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
     logging::start(&config.log, context.environment.no_color())?;
-    let settings = settings(&config, context)?;
+    let settings = Settings { accept_loss: args.accept_loss, ..settings(&config, context)? };
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| CliError::unavailable(format!("cannot listen on {}: {error}", config.listen)))?;
@@ -38,8 +47,9 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
 /// # Errors
 /// [`CliError`] (usage), with what to mend.
 pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError> {
-    let keys = NodeKeys::load(&config.keys, &config.member)?;
     let rosters = context.rosters(config)?;
+    let listed = rosters.current().roster.member(&config.member);
+    let keys = NodeKeys::load(&config.keys, &config.member, listed, &context.passphrases)?;
     let first = rosters.version(1).unwrap_or_else(|| rosters.current());
     if first.roster.federation != config.federation.as_str() {
         return Err(CliError::usage(format!(
@@ -62,8 +72,13 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         statements_per_day: config.quotas.statements_per_day,
         lookups_per_minute: config.quotas.lookups_per_minute,
         consumers: config.consumers.clone(),
+        narrowed: config.narrowed.clone(),
         clock: Arc::clone(&context.clock),
         limits: Limits::default(),
+        erase_after: config.erase_after,
+        evidence: context.home.evidence(),
+        pace: Pace::default(),
+        accept_loss: false,
     })
 }
 
@@ -78,7 +93,7 @@ fn safeguards(config: &Config, roster: &Roster) -> Result<Safeguards, CliError> 
 /// Whose fault a node's end is.
 fn failed(error: NodeError) -> CliError {
     match error {
-        NodeError::Store(_) | NodeError::Listen(_) => CliError::unavailable(error),
+        NodeError::Store(_) | NodeError::Listen(_) | NodeError::Astray(_) => CliError::unavailable(error),
         NodeError::Identity(_) | NodeError::Authorities(_) | NodeError::NotOnRoster { .. } => {
             CliError::usage(error)
         }

@@ -3,6 +3,7 @@
 use almenara_client::{
     exit::{CliError, Outcome},
     output::Style,
+    rosters::expiry_warning,
     rpc::log_service_client::LogServiceClient,
     store::cosigners,
     text::{count, duration},
@@ -16,7 +17,7 @@ use almenara_proto::{
 use serde::Serialize;
 use tonic::{Code, transport::Channel};
 
-use crate::context::Context;
+use crate::{compare::STALE_AFTER, context::Context, quarantine::Quarantine};
 
 /// One log, as the node holds it.
 #[derive(Debug, Serialize)]
@@ -33,9 +34,19 @@ struct LogStatus {
     cosigned_by: Vec<String>,
     /// Unix seconds of the newest cosignature.
     cosigned_at: Option<u64>,
+    /// Unix seconds: when the node last heard of the origin's own node; 0: not since it began.
+    heard_at: u64,
+    /// Unix seconds: when entries last came; 0: never.
+    moved_at: u64,
+    /// Seconds for which nothing was heard of its origin, when that is long.
+    stale: Option<u64>,
+    /// What its key signed twice.
+    quarantine: Option<String>,
+    /// Why the node takes nothing for its own log.
+    trouble: Option<String>,
 }
 
-/// Prints one line a log.
+/// Prints one line a log. Exit code 1 when something is to be looked at.
 ///
 /// # Errors
 /// [`CliError`]: (unavailable) when the node does not answer, (misbehaved) when a checkpoint does not hold.
@@ -43,6 +54,9 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
     let rosters = context.rosters(&config)?;
     let roster = &rosters.current().roster;
+    if let Some(warning) = expiry_warning(roster, context.now()) {
+        context.output.warn(warning);
+    }
     let authorities = SharedAuthorities::new(almenara_client::rosters::authorities(roster)?);
     let identity = context.identity(&config)?;
     let address = config.local_address().to_string();
@@ -50,21 +64,33 @@ pub async fn run(context: &Context) -> Result<Outcome, CliError> {
     let mut client = LogServiceClient::new(channel);
     let mut logs = Vec::new();
     for member in roster.members.values() {
-        logs.push(status(&mut client, member, roster).await?);
+        logs.push(status(&mut client, member, roster, context.now()).await?);
     }
     context.output.json(&logs)?;
     let now = context.now();
     let title = format!("{} at {address}, roster version {}", config.member, roster.version);
     context.output.say(format_args!("{}\n", context.output.paint(Style::Bold, &title)))?;
-    let rows: Vec<[String; 7]> = logs.iter().map(|log| log.row(now)).collect();
-    context.output.table(["log", "in", "entries", "settled", "root", "cosigned by", "cosigned"], &rows)?;
-    Ok(Outcome::Done)
+    let rows: Vec<[String; 9]> = logs.iter().map(|log| log.row(now)).collect();
+    let columns = ["log", "in", "entries", "settled", "root", "cosigned by", "cosigned", "moved", ""];
+    context.output.table(columns, &rows)?;
+    for log in &logs {
+        if let Some(proof) = &log.quarantine {
+            let what = "IN QUARANTINE, its key signed two histories";
+            context.output.warn(format_args!("{}: {what}: {proof}", log.origin));
+        }
+        if let Some(trouble) = &log.trouble {
+            context.output.warn(format_args!("{}: {trouble}", log.origin));
+        }
+    }
+    let sound = logs.iter().all(|log| log.remark().is_none());
+    Ok(if sound { Outcome::Done } else { Outcome::No })
 }
 
 async fn status(
     client: &mut LogServiceClient<Channel>,
     member: &Member,
     roster: &Roster,
+    now: u64,
 ) -> Result<LogStatus, CliError> {
     let mut status = LogStatus {
         origin: member.name.to_string(),
@@ -74,12 +100,27 @@ async fn status(
         settled: None,
         cosigned_by: Vec::new(),
         cosigned_at: None,
+        heard_at: 0,
+        moved_at: 0,
+        stale: None,
+        quarantine: None,
+        trouble: None,
     };
-    let answer = match client.get_checkpoint(GetCheckpointRequest { origin: member.name.to_string() }).await {
+    let request = GetCheckpointRequest { origin: member.name.to_string(), size: 0 };
+    let answer = match client.get_checkpoint(request).await {
         Ok(answer) => answer.into_inner(),
         Err(error) if error.code() == Code::NotFound => return Ok(status),
         Err(error) => return Err(error.into()),
     };
+    (status.heard_at, status.moved_at) = (answer.heard_at, answer.moved_at);
+    let last = answer.heard_at.max(answer.moved_at);
+    status.stale = Some(now.saturating_sub(last)).filter(|age| last > 0 && *age >= STALE_AFTER);
+    status.trouble = Some(answer.trouble).filter(|trouble| !trouble.is_empty());
+    if !answer.evidence.is_empty() {
+        // What does not hold is the node's own defect, and no proof against anybody.
+        let found = Quarantine::check(&answer.evidence, roster).map_err(CliError::misbehaved)?;
+        status.quarantine = Some(found.proof.to_string());
+    }
     // A log whose first checkpoint has not come yet.
     let Some(segment) = member.segment().filter(|_| !answer.checkpoint.is_empty()) else { return Ok(status) };
     let origin = origin_of(member.name.as_str());
@@ -105,7 +146,17 @@ async fn status(
 }
 
 impl LogStatus {
-    fn row(&self, now: u64) -> [String; 7] {
+    /// What is to be looked at.
+    fn remark(&self) -> Option<String> {
+        let stale =
+            || self.stale.map(|age| format!("STALE: its node was not heard of for {}", duration(age)));
+        let quarantine = self.quarantine.as_ref().map(|_| "IN QUARANTINE".to_owned());
+        let trouble = || self.trouble.as_ref().map(|_| "TAKES NOTHING".to_owned());
+        quarantine.or_else(trouble).or_else(stale)
+    }
+
+    fn row(&self, now: u64) -> [String; 9] {
+        let ago = |at: u64| format!("{} ago", duration(now.saturating_sub(at)));
         let short = |root: &String| root.chars().take(16).collect::<String>() + "…";
         [
             self.origin.clone(),
@@ -114,9 +165,50 @@ impl LogStatus {
             self.settled.map(count).unwrap_or_default(),
             self.root.as_ref().map(short).unwrap_or_default(),
             self.cosigned_by.join(", "),
-            self.cosigned_at
-                .map(|at| format!("{} ago", duration(now.saturating_sub(at))))
-                .unwrap_or_default(),
+            self.cosigned_at.map(ago).unwrap_or_default(),
+            Some(self.moved_at).filter(|at| *at > 0).map(ago).unwrap_or_default(),
+            self.remark().unwrap_or_default(),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> LogStatus {
+        LogStatus {
+            origin: "police.th.example".into(),
+            jurisdiction: "TH".into(),
+            size: Some(7),
+            root: None,
+            settled: Some(7),
+            cosigned_by: Vec::new(),
+            cosigned_at: None,
+            heard_at: 0,
+            moved_at: 0,
+            stale: None,
+            quarantine: None,
+            trouble: None,
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut LogStatus), remark: Option<&str>) {
+        let mut log = log();
+        change(&mut log);
+        assert_eq!(log.remark().as_deref(), remark);
+        assert_eq!(log.row(9)[8], remark.unwrap_or_default());
+    }
+
+    #[test]
+    fn what_is_to_be_looked_at_is_said_the_worst_first() {
+        check(|_| (), None);
+        check(|log| log.stale = Some(7_200), Some("STALE: its node was not heard of for 2 h"));
+        check(|log| log.trouble = Some("an old copy".into()), Some("TAKES NOTHING"));
+        let both = |log: &mut LogStatus| {
+            log.quarantine = Some("two roots".into());
+            log.stale = Some(7_200);
+        };
+        check(both, Some("IN QUARANTINE"));
     }
 }

@@ -12,7 +12,7 @@ use almenara_client::{
 };
 use clap::Parser as _;
 
-use crate::{cli::Cli, context::Context, home::NodeHome};
+use crate::{cli::Cli, config::Config, context::Context, home::NodeHome, keys::NodeKeys};
 
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 86_400;
@@ -69,7 +69,10 @@ impl Desk {
 
     /// Version 1 of the members in these homes, signed by all of them, in file `name`; its hash.
     fn roster(&self, name: &str, homes: &[&str]) -> String {
-        use almenara_client::keyfile::{Purpose, load};
+        use almenara_client::{
+            keyfile::{Purpose, load},
+            passphrase::Passphrases,
+        };
         use almenara_proto::roster::{CustodyRule, Member, Roster, SignedRoster};
         let members = homes.iter().map(|home| {
             let bytes = std::fs::read(self.path(home).join("member.entry")).expect("an entry");
@@ -88,8 +91,11 @@ impl Desk {
         };
         let mut signed = SignedRoster::unsigned(&roster);
         for home in homes {
-            signed
-                .sign(&load(&self.path(home).join("keys/root.pem"), Purpose::Root).expect("a root key").key);
+            signed.sign(
+                &load(&self.path(home).join("keys/root.pem"), Purpose::Root, &Passphrases::default())
+                    .expect("a root key")
+                    .key,
+            );
         }
         rosters::write(&self.path(name), &signed).expect("written");
         signed.id().to_string()
@@ -153,6 +159,44 @@ fn a_node_joins_no_roster_that_is_not_its_own() {
     desk.check("--home @th join @v1.roster --yes", "", 0, "");
     desk.roster("alone.roster", &["th"]);
     desk.check("--home @th join @alone.roster --yes", "", 1, "one federation for life");
+}
+
+#[test]
+fn what_is_rotated_lies_beside_what_is_in_force_until_a_roster_names_it() {
+    use almenara_client::passphrase::Passphrases;
+    use almenara_proto::{
+        keys::PublicKey,
+        roster::{Member, Roster},
+    };
+    let desk = Desk::new();
+    desk.init("th", "police.th.example", "TH");
+    desk.init("nl", "ngo.nl.example", "NL");
+    desk.roster("v1.roster", &["th", "nl"]);
+    desk.check("--home @th join @v1.roster --yes", "", 0, "has joined");
+    desk.check("--home @th entry", "", 2, "nothing would change");
+    let rotate =
+        "--home @th entry --address 127.0.0.1:2 --rotate root --rotate log --rotate cosign --rotate tls";
+    desk.check(&format!("{rotate} --dry-run"), "", 0, "Would write");
+    assert!(!desk.path("th/keys/log.next.pem").exists(), "a dry run makes nothing");
+    desk.check(rotate, "", 0, "--segment police.th.example=SIZE:ROOT");
+    desk.check(rotate, "", 2, "exists already");
+    let entry = Member::parse(&std::fs::read(desk.path("th/member.next.entry")).expect("an entry"));
+    let entry = entry.expect("an entry");
+    assert_eq!((entry.grpc.as_str(), entry.tls_ca.len()), ("127.0.0.1:2", 2));
+    let keys = |listed| {
+        let home = NodeHome::find(Some(desk.path("th")), None, &Environment::default()).expect("a home");
+        let config = Config::read(&home, &Environment::default()).expect("a configuration");
+        let keys = NodeKeys::load(&config.keys, &config.member, listed, &Passphrases::default());
+        let keys = keys.expect("keys");
+        (PublicKey::of(&keys.log), PublicKey::of(&keys.cosign))
+    };
+    let roster = rosters::read(&desk.path("v1.roster")).expect("a roster");
+    let roster = Roster::parse(&roster.body).expect("a roster");
+    let old = roster.member(&entry.name).expect("listed");
+    let of = |member: &Member| (member.segment().expect("a segment").log_key, member.cosign_key);
+    assert_eq!((keys(None), keys(Some(old))), (of(old), of(old)));
+    assert_eq!(keys(Some(&entry)), of(&entry));
+    assert_ne!(of(old), of(&entry));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use almenara_client::{
     clock,
     exit::CliError,
     keyfile::{self, Purpose},
+    passphrase::Passphrases,
     random::Random,
     rpc::publish_service_client::PublishServiceClient,
     tls::{self, Identity, SharedAuthorities},
@@ -34,7 +35,7 @@ pub(super) async fn attempts(police: &Organisation, ngo: &Organisation) -> Resul
     let channel = connect(police, &own).await?;
     let publisher = publisher(police)?;
     let file = police.desk_home.join("keys").join(format!("{}.pem", police.desk));
-    let key = keyfile::load(&file, Purpose::Publisher)?.key;
+    let key = keyfile::load(&file, Purpose::Publisher, &Passphrases::default())?.key;
     let stolen = Random::system().signing_key()?;
 
     let forged = one_report(&publisher, &stolen, "forged.example")?;

@@ -84,13 +84,33 @@ impl LogService for LogApi {
         &self,
         request: Request<wire::GetCheckpointRequest>,
     ) -> Result<Response<wire::GetCheckpointResponse>, Status> {
-        self.0.account(&request)?;
-        let head = self.origin(&request.get_ref().origin)?.borrow().clone();
+        let account = self.0.account(&request)?;
+        let wanted = request.get_ref();
+        let head = self.origin(&wanted.origin)?.borrow().clone();
+        let Api { outgoing, compared, own, node, .. } = &self.0;
+        let origin = head.prefix.member();
         let settled = head.settled.as_ref().map(|settled| settled.note.clone());
-        Ok(Response::new(wire::GetCheckpointResponse {
+        let roster = &outgoing.rosters().current().roster;
+        let evidence = head.quarantined(roster).map(|found| found.to_bytes().into());
+        let mut answer = wire::GetCheckpointResponse {
             checkpoint: head.checkpoint.clone(),
             settled: settled.unwrap_or_default(),
-        }))
+            evidence: evidence.unwrap_or_default(),
+            heard_at: if origin == node { (self.0.clock)() } else { compared.heard_at(origin) },
+            moved_at: head.moved_at,
+            ..wire::GetCheckpointResponse::default()
+        };
+        if wanted.size > 0 && wanted.size < head.signed_size {
+            let trees = outgoing.trees();
+            let root = trees.root(head.log, wanted.size).await?;
+            answer.root = Bytes::copy_from_slice(&root.0);
+            answer.consistency = trees.consistency_bytes(head.log, wanted.size, head.signed_size).await?;
+        }
+        // Why it takes nothing is for its own people.
+        if origin == node && account.member == *node {
+            answer.trouble = own.standing().trouble();
+        }
+        Ok(Response::new(answer))
     }
 
     async fn replicate(&self, request: Request<wire::ReplicateRequest>) -> Result<Response<Stream>, Status> {

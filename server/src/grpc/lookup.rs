@@ -144,9 +144,14 @@ impl LookupApi {
         let head = self.0.outgoing.heads().get(&seen.header.member);
         let entry = seen.place.entry();
         let cut = head.as_ref().and_then(|head| head.prefix.cut(&seen.header.key));
+        // Hardly any log has one: only then the roster is asked for whether it is in force.
+        let parted = head.as_ref().filter(|head| head.quarantine.is_some()).is_some_and(|head| {
+            let rosters = self.0.outgoing.rosters().current();
+            head.quarantined(&rosters.roster).is_some_and(|quarantine| entry >= quarantine.agreed)
+        });
         Standing {
             withdrawn: withdrawn.contains(&seen.place),
-            cut: !seen.counts || cut.is_some_and(|cut| entry >= cut),
+            cut: !seen.counts || parted || cut.is_some_and(|cut| entry >= cut),
             pending: head.is_none_or(|head| entry >= head.settled_size()),
         }
     }

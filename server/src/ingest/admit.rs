@@ -30,12 +30,6 @@ pub(super) fn admit(
             let signed = Signed::parse(signed)?;
             let withdrawal: &almenara_proto::log::Withdrawal = &signed.content;
             account.may_publish(withdrawal.publisher.as_str())?;
-            if withdrawal.erase {
-                return Err(Refusal::new(
-                    RefusalCode::NotBuilt,
-                    "this node cannot erase yet: withdraw without `erase`",
-                ));
-            }
             plain(LogEntry::Withdrawal(signed))
         }
         Item::KeyGrant(signed) => {

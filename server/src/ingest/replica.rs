@@ -50,6 +50,21 @@ impl ReplicaPage {
             .collect();
         Self { prefix, entries, checkpoint }
     }
+
+    /// Not the origin showed it: what is not whole may be had from the origin.
+    #[must_use]
+    pub fn relayed(mut self) -> Self {
+        for entry in &mut self.entries {
+            entry.new.relayed = entry.new.leaf_hashes.is_some();
+        }
+        self
+    }
+
+    /// The first batch of which neither all statements nor all leaf hashes came.
+    #[must_use]
+    pub fn hollow(&self) -> Option<u64> {
+        self.entries.iter().find(|entry| entry.hollow).map(|entry| entry.new.index)
+    }
 }
 
 fn replica_entry(entry: VerifiedEntry, retain: impl Fn(&BatchHeader, &mut Vec<Leaf>)) -> ReplicaEntry {
@@ -81,6 +96,7 @@ fn replica_entry(entry: VerifiedEntry, retain: impl Fn(&BatchHeader, &mut Vec<Le
             open,
             statements,
             leaf_hashes,
+            relayed: false,
         },
         counted,
     }

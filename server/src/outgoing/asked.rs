@@ -15,6 +15,8 @@ pub struct Asked {
     entry: Bytes,
     /// Of a batch that counts: its count, and what is shown of it.
     batch: Option<(u32, Disclosure)>,
+    /// What nobody has any more.
+    erased: Vec<wire::ErasedLeaves>,
 }
 
 impl Asked {
@@ -36,7 +38,9 @@ impl Asked {
     /// The wire form.
     #[must_use]
     pub fn into_wire(self) -> wire::EntryFrame {
-        let disclosure = self.batch.map(|(count, disclosure)| disclosure.into_wire(count));
+        let erased = self.erased;
+        let shown = self.batch.map(|(count, disclosure)| disclosure.into_wire(count));
+        let disclosure = shown.map(|shown| wire::Disclosure { erased, ..shown });
         wire::EntryFrame { entry: self.entry, disclosure }
     }
 }
@@ -59,14 +63,14 @@ impl Outgoing {
         let Some(entry) = entry else { return Ok(None) };
         let leaving = self.leaving(log, entry, reader);
         let Some(batch) = &leaving.batch else {
-            return Ok(Some(Asked { entry: leaving.entry.bytes, batch: None }));
+            return Ok(Some(Asked { entry: leaving.entry.bytes, batch: None, erased: Vec::new() }));
         };
         let mut held = self.store.statements(log, index, index.saturating_add(1)).await?;
         let mut held: BTreeMap<u32, Bytes> = held.remove(&index).unwrap_or_default().into_iter().collect();
         held.extend(more);
         let held = held.into_iter().collect();
         let disclosure = self.disclosure(log, &leaving.entry, batch, held, reader, Some(leaves)).await?;
-        let count = batch.header.count;
-        Ok(Some(Asked { entry: leaving.entry.bytes, batch: Some((count, disclosure)) }))
+        let (count, erased) = (batch.header.count, self.erased(log, index));
+        Ok(Some(Asked { entry: leaving.entry.bytes, batch: Some((count, disclosure)), erased }))
     }
 }

@@ -18,7 +18,7 @@ use super::{Accepted, Draft, Publication, Sequencer, receipt, standing::Standing
 use crate::{
     disputes,
     ingest::{Admitted, Refusal},
-    store::{LogId, StoreError, write::Usage},
+    store::{LogId, Place, StoreError, write::Usage},
 };
 
 impl Sequencer {
@@ -94,7 +94,13 @@ impl Sequencer {
                 leaves.dedup_by_key(|(leaf, ..)| *leaf);
                 Ok(Refusal::of_leaves(leaves).map_or(Ok(()), Err))
             }
-            LogEntry::Withdrawal(signed) => self.targets_exist(&signed.content.targets, collected).await,
+            LogEntry::Withdrawal(signed) => {
+                let exist = self.targets_exist(&signed.content.targets, collected).await?;
+                if exist.is_err() || !signed.content.erase {
+                    return Ok(exist);
+                }
+                self.erases_all(&signed.content.targets, collected).await
+            }
             LogEntry::KeyGrant(signed) => Ok(self.unused_elsewhere(&signed.content.key)),
             _ => Ok(Ok(())),
         }
@@ -230,6 +236,57 @@ impl Sequencer {
                 format!("{}:{entry}.{leaf} is no statement of this log", self.own.member),
             )),
         })
+    }
+
+    /// An erased report would leave the desk's earlier one on the same indicator as its current one, for whoever forgets
+    /// what the erased one was about. So those that stand must be withdrawn with it.
+    async fn erases_all(
+        &self,
+        targets: &[(u64, u32)],
+        collected: &Collected,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let places = |targets: &[(u64, u32)]| -> Result<Vec<Place>, StoreError> {
+            targets.iter().map(|(entry, leaf)| Place::new(self.own_log, *entry, *leaf)).collect()
+        };
+        let erased = self.store.statements_at(&places(targets)?).await?;
+        let reports: Vec<(Place, Statement)> = erased
+            .iter()
+            .filter_map(|(place, bytes)| Some((*place, Statement::parse(bytes).ok()?)))
+            .filter(|(_, statement)| statement.report().is_some())
+            .collect();
+        let keys: Vec<u64> = reports.iter().map(|(_, statement)| statement.indicator.index_key()).collect();
+        let mut earlier: Vec<Place> =
+            self.store.places(&keys).await?.into_iter().map(|(_, place)| place).collect();
+        earlier.retain(|place| place.log() == self.own_log);
+        let gone = self.store.withdrawn(&earlier).await?;
+        earlier.retain(|place| {
+            let named = targets.binary_search(&(place.entry(), place.leaf())).is_ok();
+            !named && !gone.contains(place) && !collected.withdrawn.iter().any(|(ended, _)| ended == place)
+        });
+        let statements = self.store.statements_at(&earlier).await?;
+        let all: Vec<Place> = reports.iter().map(|(place, _)| *place).chain(earlier).collect();
+        let publishers = self.publishers(&all).await?;
+        for (place, bytes) in statements {
+            let Ok(statement) = Statement::parse(&bytes) else { continue };
+            let left_over = reports.iter().any(|(erased, report)| {
+                place < *erased
+                    && statement.report().is_some()
+                    && statement.indicator == report.indicator
+                    && publishers.get(&place.entry()) == publishers.get(&erased.entry())
+            });
+            if left_over {
+                let (entry, leaf) = (place.entry(), place.leaf());
+                return Ok(Err(Refusal::new(
+                    RefusalCode::Earlier,
+                    format!(
+                        "an earlier report of the same desk on that indicator stands at {}:{entry}.{leaf}, and would \
+                         count again: name it too",
+                        self.own.member
+                    ),
+                )));
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// The first receipt of an item that is in the log already.

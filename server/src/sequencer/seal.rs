@@ -7,6 +7,7 @@ use almenara_proto::{checkpoint::SignedCheckpoint, log::LogEntry, name::MemberNa
 
 use super::{
     Draft, Sequencer,
+    standing::Standing,
     take::{Collected, spoken_of},
 };
 use crate::{
@@ -32,6 +33,9 @@ impl Sequencer {
         if draft.edge.root() != draft.prefix.tree().root() || draft.edge.size() != draft.prefix.size() {
             return Err(damaged("tiles and head lead to two roots; nothing was signed"));
         }
+        if !collected.entries.is_empty() {
+            draft.moved_at = (self.clock)();
+        }
         if own {
             let signed = SignedCheckpoint::sign(draft.prefix.checkpoint(), &self.own.log_key)
                 .map_err(|error| damaged(&error.to_string()))?;
@@ -50,10 +54,12 @@ impl Sequencer {
             checkpoint: draft.note(),
             settled: draft.settled.as_ref().map_or_else(Bytes::new, |settled| settled.note.clone()),
             hollow: draft.hollow,
+            moved_at: draft.moved_at,
             entries: collected.entries,
             tiles,
             keys,
             withdrawn: collected.withdrawn,
+            erased: collected.erased,
             tombstones: collected.tombstones.into_values().collect(),
             revocations: collected.revocations,
         })
@@ -79,6 +85,11 @@ impl Sequencer {
                 known.prefix.size()
             ));
         }
+        let roster = &self.rosters.current().roster;
+        let ends = known.quarantine.as_ref().filter(|quarantine| quarantine.is_in_force(roster));
+        if ends.is_some_and(|quarantine| from >= quarantine.agreed) {
+            return Err(format!("the log of {member} is in quarantine: nothing from {from} on is taken"));
+        }
         let mut draft = Draft { prefix: page.prefix, ..known.clone() };
         let mut collected = Collected::default();
         for entry in page.entries {
@@ -94,7 +105,11 @@ impl Sequencer {
                 // A leaf beyond any batch is none, and ends nothing: it must not stop what comes after it.
                 let places = signed.content.targets.iter();
                 let places = places.filter_map(|(target, leaf)| Place::new(draft.log, *target, *leaf).ok());
-                collected.withdrawn.extend(places.map(|place| (place, entry.new.index)));
+                let places: Vec<Place> = places.collect();
+                if signed.content.erase {
+                    collected.erased.extend(self.erasures(&places, entry.new.index));
+                }
+                collected.withdrawn.extend(places.into_iter().map(|place| (place, entry.new.index)));
             }
             collected.entries.push(entry.new);
         }
@@ -103,6 +118,37 @@ impl Sequencer {
         }
         let append = self.seal(&mut draft, collected, false).map_err(|error| error.to_string())?;
         Ok((draft, append))
+    }
+
+    /// A page of the own log that an old copy of the store had forgotten, each entry judged as when it was published.
+    /// What is signed over it begins what was signed already, so it forks nothing.
+    pub(super) async fn recover(
+        &self,
+        page: ReplicaPage,
+    ) -> Result<Result<(Draft, Append), String>, StoreError> {
+        let mut draft = self.own_draft()?.clone();
+        let from = page.entries.first().map_or(page.prefix.size(), |entry| entry.new.index);
+        if from != draft.prefix.size() {
+            return Ok(Err(format!(
+                "the page starts at {from}, the own log ends at {}",
+                draft.prefix.size()
+            )));
+        }
+        let (mut collected, mut standing) = (Collected::default(), Standing::default());
+        for entry in page.entries {
+            collected.leaves.push(entry.leaf);
+            collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
+            if let Some(counted) = &entry.counted {
+                collected.learn(&self.own.member, counted);
+            }
+            if let Some(LogEntry::Withdrawal(signed)) = &entry.counted {
+                self.withdraw(&mut collected, &mut standing, entry.new.index, signed).await?;
+            }
+            collected.entries.push(entry.new);
+        }
+        draft.prefix = page.prefix;
+        let append = self.seal(&mut draft, collected, true)?;
+        Ok(Ok((draft, append)))
     }
 
     /// A log of which more is settled than before, with what else is written of it.

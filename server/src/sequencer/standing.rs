@@ -101,7 +101,7 @@ impl Sequencer {
         Ok(standing)
     }
 
-    async fn publishers(&self, places: &[Place]) -> Result<HashMap<u64, Arc<str>>, StoreError> {
+    pub(super) async fn publishers(&self, places: &[Place]) -> Result<HashMap<u64, Arc<str>>, StoreError> {
         let mut entries: Vec<(LogId, u64)> =
             places.iter().map(|place| (place.log(), place.entry())).collect();
         entries.sort_unstable();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use almenara_proto::{
     keys::PublicKey,
-    log::{KeyRevocation, LogEntry},
+    log::{KeyRevocation, LogEntry, Signed, Withdrawal},
     merkle::Hash,
     name::MemberName,
     prefix::CheckedEntry,
@@ -18,6 +18,7 @@ use crate::{
     ingest::Admitted,
     store::{
         Place, StoreError,
+        erased::Erasure,
         write::{NewEntry, Revocation, Tombstone, Usage},
     },
 };
@@ -29,6 +30,7 @@ pub(super) struct Collected {
     pub(super) leaves: Vec<Hash>,
     pub(super) keys: HashSet<PublicKey>,
     pub(super) withdrawn: Vec<(Place, u64)>,
+    pub(super) erased: Vec<Erasure>,
     /// By tag: the latest counts, and PostgreSQL takes a row only once in a statement.
     pub(super) tombstones: HashMap<[u8; 32], Tombstone>,
     pub(super) revocations: Vec<Revocation>,
@@ -75,9 +77,7 @@ impl Sequencer {
                 standing.add(&signed.content.publisher.as_str().into(), index, &item);
             }
             LogEntry::Withdrawal(signed) => {
-                let id = signed.id();
-                let targets = signed.content.targets.clone();
-                self.withdraw(collected, standing, index, id, &targets).await?;
+                self.withdraw(collected, standing, index, signed).await?;
             }
             _ => {}
         }
@@ -85,14 +85,14 @@ impl Sequencer {
         Ok(index)
     }
 
-    async fn withdraw(
+    pub(super) async fn withdraw(
         &self,
         collected: &mut Collected,
         standing: &mut Standing,
         index: u64,
-        withdrawal: Hash,
-        targets: &[(u64, u32)],
+        signed: &Signed<Withdrawal>,
     ) -> Result<(), StoreError> {
+        let (withdrawal, targets) = (signed.id(), &signed.content.targets);
         let places = targets
             .iter()
             .map(|(entry, leaf)| Place::new(self.own_log, *entry, *leaf))
@@ -114,8 +114,17 @@ impl Sequencer {
             }
         }
         standing.remove(targets);
+        if signed.content.erase {
+            collected.erased.extend(self.erasures(&places, index));
+        }
         collected.withdrawn.extend(places.into_iter().map(|place| (place, index)));
         Ok(())
+    }
+
+    /// What the withdrawal at `by` erases: hidden from now on, deleted after the delay.
+    pub(super) fn erasures(&self, places: &[Place], by: u64) -> impl Iterator<Item = Erasure> {
+        let due = (self.clock)().saturating_add(self.own.erase_after);
+        places.iter().map(move |place| Erasure { place: *place, by, due })
     }
 
     fn push(
@@ -143,6 +152,7 @@ impl Sequencer {
             open,
             statements,
             leaf_hashes: None,
+            relayed: false,
         });
     }
 }

@@ -46,6 +46,11 @@ impl Store {
             .bind(signed(entry.index))
             .execute(&mut *transaction)
             .await?;
+        sqlx::query("DELETE FROM relayed WHERE log = $1 AND entry = $2")
+            .bind(i64::from(log.0))
+            .bind(signed(entry.index))
+            .execute(&mut *transaction)
+            .await?;
         let entries = [entry];
         self.append_statements(&mut transaction, log, &entries).await?;
         // A start that met the rot may have indexed something else.
@@ -143,8 +148,9 @@ async fn held(transaction: &mut Transaction<'_, Any>, first: Place) -> Result<Ve
             .bind(first.number() | 0xfff)
             .fetch_all(&mut **transaction)
             .await?;
-    let chunks =
-        rows.into_iter().map(|(place, bytes)| (Place::from_number(place).leaf(), decode_chunk(bytes)));
+    let chunks = rows
+        .into_iter()
+        .map(|(place, bytes)| (Place::from_number(place).leaf(), decode_chunk(bytes, |_| true)));
     let statements = chunks.flat_map(|(at, chunk)| {
         chunk.into_iter().map(move |(slot, bytes)| {
             let key = Statement::parse(&bytes).ok().map(|statement| statement.indicator.index_key());
@@ -278,6 +284,7 @@ mod tests {
             checkpoint: Bytes::new(),
             settled: Bytes::new(),
             hollow: None,
+            moved_at: 0,
             entries: vec![NewEntry {
                 index: 0,
                 id: entry.id(),
@@ -286,10 +293,12 @@ mod tests {
                 open: true,
                 statements,
                 leaf_hashes: None,
+                relayed: false,
             }],
             tiles: Vec::new(),
             keys: Vec::new(),
             withdrawn: Vec::new(),
+            erased: Vec::new(),
             tombstones: Vec::new(),
             revocations: Vec::new(),
         };

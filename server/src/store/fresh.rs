@@ -53,6 +53,12 @@ impl Fresh {
         }
     }
 
+    /// Forgets the rows of a whole range of places.
+    pub(super) fn forget_places(&self, first: i64, last: i64) {
+        let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        rows.retain(|(_, place)| !(first..=last).contains(place));
+    }
+
     /// The places of these keys.
     pub(super) fn places(&self, keys: &[u64]) -> Vec<(u64, Place)> {
         let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);

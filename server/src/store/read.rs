@@ -36,6 +36,8 @@ pub struct StoredHead {
     pub settled: Bytes,
     /// The first entry of which leaf hashes are missing.
     pub hollow: Option<u64>,
+    /// Unix seconds: when entries last came; 0 before the first.
+    pub moved_at: u64,
     /// All keys.
     pub keys: Vec<KeptKey>,
 }
@@ -79,10 +81,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Damaged`] when a row makes no sense.
     pub async fn heads(&self) -> Result<Vec<StoredHead>, StoreError> {
-        let rows =
-            sqlx::query("SELECT log, member, size, tree, checkpoint, settled, hollow FROM logs ORDER BY log")
-                .fetch_all(&self.readers)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT log, member, size, tree, checkpoint, settled, hollow, moved_at FROM logs ORDER BY log",
+        )
+        .fetch_all(&self.readers)
+        .await?;
         let mut heads = Vec::new();
         for row in rows {
             let log: i64 = row.try_get(0)?;
@@ -95,6 +98,7 @@ impl Store {
                 checkpoint: row.try_get::<Vec<u8>, _>(4)?.into(),
                 settled: row.try_get::<Vec<u8>, _>(5)?.into(),
                 hollow: optional(row.try_get(6)?),
+                moved_at: unsigned(row.try_get(7)?),
                 keys: self.keys(log).await?,
             });
         }
@@ -125,6 +129,44 @@ impl Store {
         .iter()
         .map(key)
         .collect()
+    }
+
+    /// Logs whose key signed two histories: the last size that both have, and the evidence.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn quarantines(&self) -> Result<Vec<(LogId, u64, Vec<u8>)>, StoreError> {
+        let rows =
+            sqlx::query("SELECT log, agreed, evidence FROM quarantines").fetch_all(&self.readers).await?;
+        let read = |row: &AnyRow| {
+            let log =
+                u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
+            Ok((LogId(log), unsigned(row.try_get(1)?), row.try_get(2)?))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Entries that a relay showed, not whole, and of which the origin was not asked yet: at most `limit`, in order,
+    /// behind `after`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn relayed(
+        &self,
+        after: Option<(LogId, u64)>,
+        limit: u32,
+    ) -> Result<Vec<(LogId, u64)>, StoreError> {
+        let (log, entry) = after.map_or((-1, -1), |(log, entry)| (i64::from(log.0), signed(entry)));
+        let text = "SELECT log, entry FROM relayed WHERE log > $1 OR (log = $1 AND entry > $2) \
+                    ORDER BY log, entry LIMIT $3";
+        let rows =
+            sqlx::query(text).bind(log).bind(entry).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+        let read = |row: &AnyRow| {
+            let log =
+                u16::try_from(row.try_get::<i64, _>(0)?).map_err(|error| damaged("log number")(&error))?;
+            Ok((LogId(log), unsigned(row.try_get(1)?)))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// What each publisher used of its day's quota.
@@ -218,7 +260,7 @@ impl Store {
         let mut found: BTreeMap<u64, Vec<(u32, Bytes)>> = BTreeMap::new();
         for row in rows {
             let first = Place::from_number(row.try_get(0)?);
-            let chunk = decode_chunk(row.try_get(1)?).into_iter();
+            let chunk = decode_chunk(row.try_get(1)?, |_| true).into_iter();
             found
                 .entry(first.entry())
                 .or_default()
@@ -245,12 +287,9 @@ impl Store {
         let mut found = BTreeMap::new();
         for row in rows {
             let first: i64 = row.try_get(0)?;
-            for (slot, bytes) in decode_chunk(row.try_get(1)?) {
-                let place = Place::from_number(first + i64::from(slot));
-                if wanted.binary_search(&place).is_ok() {
-                    found.insert(place, bytes);
-                }
-            }
+            let place = |slot| Place::from_number(first + i64::from(slot));
+            let chunk = decode_chunk(row.try_get(1)?, |slot| wanted.binary_search(&place(slot)).is_ok());
+            found.extend(chunk.into_iter().map(|(slot, bytes)| (place(slot), bytes)));
         }
         Ok(found)
     }
@@ -266,13 +305,18 @@ impl Store {
         }
         // First what waits in memory: a row that is written meanwhile is then found in the table, or twice.
         let mut found = self.fresh.places(keys);
-        let text = self.sql("SELECT hash, place FROM hashes WHERE hash IN ({numbers})");
-        let rows = sqlx::query(text)
+        // In one row: a thousand small ones cost more to hand over than to find.
+        let text = self.sql("SELECT {list} FROM hashes WHERE hash IN ({numbers})");
+        let list: Option<String> = sqlx::query_scalar(text)
             .bind(json_numbers(keys.iter().map(|key| key.cast_signed())))
-            .fetch_all(&self.readers)
+            .fetch_one(&self.readers)
             .await?;
-        for row in rows {
-            found.push((unsigned(row.try_get(0)?), Place::from_number(row.try_get(1)?)));
+        for pair in list.as_deref().unwrap_or_default().split_terminator(',') {
+            let pair = pair
+                .split_once(':')
+                .and_then(|(hash, place)| Some((hash.parse().ok()?, place.parse().ok()?)));
+            let (hash, place) = pair.ok_or_else(|| damaged("index")(&"a hash and a place are expected"))?;
+            found.push((unsigned(hash), Place::from_number(place)));
         }
         found.sort_unstable();
         found.dedup();

@@ -81,6 +81,17 @@ const STEPS: &[&[&str]] = &[
         place BIGINT NOT NULL,
         asker TEXT NOT NULL,
         holder TEXT NOT NULL)",
+        // Unix seconds of the last entries that came.
+        "ALTER TABLE logs ADD COLUMN moved_at BIGINT NOT NULL DEFAULT 0",
+        // Logs whose key signed two histories, and the last size that both have.
+        "CREATE TABLE quarantines (
+        log BIGINT NOT NULL PRIMARY KEY,
+        agreed BIGINT NOT NULL,
+        evidence {blob} NOT NULL)",
+        // What erasing withdrawals named, and when it is deleted (Unix seconds; -1: it is).
+        "CREATE TABLE erasures (place BIGINT NOT NULL PRIMARY KEY, by_entry BIGINT NOT NULL, due BIGINT NOT NULL)",
+        // Entries that were read from a relay, which may have shown less than their origin will.
+        "CREATE TABLE relayed (log BIGINT NOT NULL, entry BIGINT NOT NULL, PRIMARY KEY (log, entry)){clustered}",
     ],
 ];
 

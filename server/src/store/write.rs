@@ -5,7 +5,7 @@ use sqlx::{Any, AssertSqlSafe, Row as _, Transaction, any::AnyArguments, query::
 
 use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
 
-use super::{LogId, Place, Store, StoreError, fresh::IndexRow, json_pairs};
+use super::{LogId, Place, Store, StoreError, erased::Erasure, fresh::IndexRow, json_pairs};
 
 /// Statements in one row of `payloads`. See the schema.
 pub const CHUNK: u32 = 16;
@@ -31,6 +31,8 @@ pub struct Append {
     pub settled: Bytes,
     /// The first entry of which leaf hashes are missing.
     pub hollow: Option<u64>,
+    /// Unix seconds: when entries last came.
+    pub moved_at: u64,
     /// The new entries, in order.
     pub entries: Vec<NewEntry>,
     /// Every tile whose content changed.
@@ -39,6 +41,8 @@ pub struct Append {
     pub keys: Vec<KeptKey>,
     /// Places that ended, and the withdrawal's index.
     pub withdrawn: Vec<(Place, u64)>,
+    /// Statements that erasing withdrawals named.
+    pub erased: Vec<Erasure>,
     /// Of this member's own withdrawals, each tag once.
     pub tombstones: Vec<Tombstone>,
     /// Of keys of other members than the log's, each key once.
@@ -62,6 +66,8 @@ pub struct NewEntry {
     pub statements: Vec<(u32, Bytes, Option<u64>)>,
     /// All leaf hashes, when not all statements are here.
     pub leaf_hashes: Option<Vec<Hash>>,
+    /// A relay showed it, and its origin may show more.
+    pub relayed: bool,
 }
 
 /// A withdrawn indicator under the node's key.
@@ -163,6 +169,7 @@ impl Store {
         )
         .await?;
         transaction.commit().await?;
+        appends.iter().for_each(|append| self.erased.keep(&append.erased));
         match due {
             Some(_) => self.fresh.written(),
             None => self.fresh.keep(rows),
@@ -224,12 +231,13 @@ impl Store {
     ) -> Result<(), StoreError> {
         let log = i64::from(append.log.0);
         let moved =
-            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5 WHERE log = $6 AND size = $7")
+            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5, moved_at = $6 WHERE log = $7 AND size = $8")
                 .bind(signed(append.size))
                 .bind(append.tree.clone())
                 .bind(append.checkpoint.to_vec())
                 .bind(append.settled.to_vec())
                 .bind(optional(append.hollow))
+                .bind(signed(append.moved_at))
                 .bind(log)
                 .bind(signed(append.old_size))
                 .execute(&mut **transaction)
@@ -294,6 +302,7 @@ impl Store {
             |query, (place, by)| query.bind(place.number()).bind(signed(*by)),
         )
         .await?;
+        self.add_erasures(transaction, &append.erased).await?;
         insert(
             transaction,
             "INSERT INTO tombstones (tag, entry, withdrawal) VALUES ",
@@ -360,7 +369,35 @@ impl Store {
             &hidden,
             |query, (entry, hashes)| query.bind(log).bind(signed(*entry)).bind(hashes.clone()),
         )
+        .await?;
+        let relayed: Vec<u64> =
+            entries.iter().filter(|entry| entry.relayed).map(|entry| entry.index).collect();
+        insert(
+            transaction,
+            "INSERT INTO relayed (log, entry) VALUES ",
+            2,
+            " ON CONFLICT DO NOTHING",
+            &relayed,
+            |query, entry| query.bind(log).bind(signed(*entry)),
+        )
         .await
+    }
+
+    /// Keeps proof against a log, and the size up to which both of its histories are one.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub async fn quarantine(&self, log: LogId, agreed: u64, evidence: Vec<u8>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO quarantines (log, agreed, evidence) VALUES ($1, $2, $3) ON CONFLICT (log) DO UPDATE SET \
+             agreed = excluded.agreed, evidence = excluded.evidence",
+        )
+        .bind(i64::from(log.0))
+        .bind(signed(agreed))
+        .bind(evidence)
+        .execute(&self.writer)
+        .await?;
+        Ok(())
     }
 }
 
@@ -412,21 +449,22 @@ pub(super) fn encode_chunk(statements: &[(u32, Bytes, Option<u64>)]) -> Vec<u8> 
     out.into()
 }
 
-/// The statements of a chunk, with their slots.
-pub(super) fn decode_chunk(bytes: Vec<u8>) -> Vec<(u32, Bytes)> {
-    let mut rest = Bytes::from(bytes);
-    let mut out = Vec::with_capacity(CHUNK as usize);
+/// The statements of a chunk that are wanted, with their slots. Nothing is counted or copied for the others: a lookup
+/// wants one of them.
+pub(super) fn decode_chunk(bytes: Vec<u8>, mut wanted: impl FnMut(u32) -> bool) -> Vec<(u32, Bytes)> {
+    let bytes = Bytes::from(bytes);
+    let mut out = Vec::new();
+    let mut at = 0usize;
     for slot in 0..CHUNK {
-        let Some(length) = rest.first_chunk::<2>().map(|length| usize::from(u16::from_le_bytes(*length)))
-        else {
-            break;
-        };
-        if rest.len() < length.saturating_add(2) {
+        let length = bytes.get(at..).and_then(|rest| rest.first_chunk::<2>());
+        let Some(length) = length.map(|length| usize::from(u16::from_le_bytes(*length))) else { break };
+        let from = at.saturating_add(2);
+        at = from.saturating_add(length);
+        if at > bytes.len() {
             break;
         }
-        let mut statement = rest.split_to(length.saturating_add(2));
-        if length > 0 {
-            out.push((slot, statement.split_off(2)));
+        if length > 0 && wanted(slot) {
+            out.push((slot, bytes.slice(from..at)));
         }
     }
     out

@@ -1,7 +1,7 @@
 //! Two nodes, each a child process with its own SQLite store, made from files that the parent writes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -28,6 +28,7 @@ use almenara_proto::{
     wire,
 };
 use almenara_server::{
+    compare::Pace,
     listener::Limits,
     node::{Node, Settings},
     rosters::SharedRosters,
@@ -208,7 +209,7 @@ impl Federation {
     /// # Errors
     /// When the node does not answer.
     pub async fn size(&self, channel: &Channel, origin: usize) -> Result<u64> {
-        let request = wire::GetCheckpointRequest { origin: self.name(origin)?.to_string() };
+        let request = wire::GetCheckpointRequest { origin: self.name(origin)?.to_string(), size: 0 };
         let answer = LogServiceClient::new(channel.clone()).get_checkpoint(request).await?.into_inner();
         let text = String::from_utf8(answer.checkpoint.to_vec())?;
         Ok(text.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0))
@@ -266,8 +267,13 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
             statements_per_day: u64::MAX,
             lookups_per_minute: u64::MAX,
             consumers: BTreeMap::new(),
+            narrowed: BTreeSet::new(),
             clock: clock::system(),
             limits: Limits::default(),
+            erase_after: 72 * 3_600,
+            evidence: directory.join(format!("{member}.evidence")),
+            pace: Pace::default(),
+            accept_loss: false,
         },
         TcpListener::bind(address).await?,
     )

@@ -11,6 +11,8 @@ pub struct Report {
     pub ed25519_verify_per_s: f64,
     /// Of the disk under the databases.
     pub fdatasync_p50_ms: f64,
+    /// Decisions of release on one core.
+    pub release_per_s: f64,
     /// At a tenth of the size.
     pub tenth: Figures,
     /// At the whole size.
@@ -76,9 +78,12 @@ impl Report {
     #[must_use]
     pub fn table(&self) -> String {
         let mut out = format!(
-            "V = {:.0} Ed25519 verifications a second on one core; fdatasync p50 {:.2} ms\n{:<30}{:>14}{:>14}   goal\n",
+            "V = {:.0} Ed25519 verifications a second on one core; fdatasync p50 {:.2} ms\n\
+             release: {:.0} decisions a second on one core {} ≥ 2000000\n{:<30}{:>14}{:>14}   goal\n",
             self.ed25519_verify_per_s,
             self.fdatasync_p50_ms,
+            self.release_per_s,
+            if self.release_per_s >= 2e6 { "✓" } else { "✗" },
             "statements",
             self.tenth.statements,
             self.whole.statements

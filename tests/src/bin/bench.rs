@@ -1,10 +1,12 @@
-//! `bench --statements N [--json FILE]`: the benchmark of the README, at N and at N/10.
+//! `bench --statements N [--json FILE]`: the benchmark of the README, at N and at N/10; with `--members M`, a
+//! federation of M nodes instead.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use almenara_tests::bench::{federation, machine, measure, report::Report};
+use almenara_tests::bench::{decisions, federation, machine, measure, report::Report, wide};
 use anyhow::Result;
 use clap::Parser;
+use serde::Serialize;
 
 // That of the binaries.
 #[global_allocator]
@@ -16,6 +18,9 @@ struct Args {
     /// Statements at the whole size; a tenth is measured first, so that growth shows.
     #[arg(long, default_value_t = 100_000)]
     statements: u64,
+    /// So many nodes in one process, each of another jurisdiction: how soon all hold everything, and it is settled.
+    #[arg(long, value_name = "M")]
+    members: Option<usize>,
     /// Also write the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -34,17 +39,28 @@ async fn main() -> Result<()> {
         tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
         return federation::node(member, directory).await;
     }
+    if let Some(members) = args.members {
+        let figures =
+            wide::run(members, args.statements, |step| eprintln!("{members} members: {step}")).await?;
+        print!("{}", figures.table());
+        return write(args.json.as_deref(), &figures);
+    }
     let probe = tempfile::TempDir::new()?;
     let run = async |total: u64| measure::run(total, |step| eprintln!("{total}: {step}")).await;
     let report = Report {
         ed25519_verify_per_s: machine::ed25519_verify_per_s()?,
+        release_per_s: decisions::per_second().await?,
         fdatasync_p50_ms: machine::fdatasync_p50_ms(probe.path())?,
         tenth: run((args.statements / 10).max(1)).await?,
         whole: run(args.statements).await?,
     };
     print!("{}", report.table());
-    if let Some(file) = args.json {
-        std::fs::write(file, serde_json::to_string_pretty(&report)?)?;
+    write(args.json.as_deref(), &report)
+}
+
+fn write(file: Option<&Path>, figures: &impl Serialize) -> Result<()> {
+    match file {
+        Some(file) => Ok(std::fs::write(file, serde_json::to_string_pretty(figures)?)?),
+        None => Ok(()),
     }
-    Ok(())
 }

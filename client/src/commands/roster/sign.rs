@@ -35,7 +35,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
-    let root = keyfile::load(&args.key, Purpose::Root)?;
+    let root = keyfile::load(&args.key, Purpose::Root, &context.passphrases)?;
     let mut signed = rosters::read(&args.file)?;
     let roster = Roster::parse(&signed.body).map_err(|void| CliError::from(void).at(args.file.display()))?;
     let before = args.before.find(&signed, context)?;

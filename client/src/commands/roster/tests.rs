@@ -313,7 +313,7 @@ fn every_change_is_told_and_nothing_else_is() {
         assert!(changes.iter().all(|change| told(&change)), "{flags}: {text}");
         assert_eq!(text.lines().filter(|line| line.starts_with("  - ")).count(), changes.len(), "{text}");
     };
-    check("--expires-in-days 400", &["35 d later"]);
+    check("--expires-in-days 400", &["35 days later"]);
     check("--quorum 1", &["1 other jurisdiction must cosign"]);
     check(
         "--copies-amber 2 --copies-amber-strict 1 --cap-percent 40",
