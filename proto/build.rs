@@ -6,20 +6,21 @@ use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::PathBuf};
 use prost::Message as _;
 use prost_types::{DescriptorProto, FieldDescriptorProto, field_descriptor_proto::Type};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "almenara/v1/statement.proto",
     "almenara/v1/log.proto",
     "almenara/v1/roster.proto",
     "almenara/v1/custody.proto",
     "almenara/v1/evidence.proto",
+    "almenara/v1/proof.proto",
     "almenara/v1/publish.proto",
     "almenara/v1/replicate.proto",
     "almenara/v1/lookup.proto",
 ];
 
-/// The messages that somebody signs or hashes, and evidence, which must read alike for everybody; and what they
-/// contain.
-const STRICT: [&str; 10] = [
+/// The messages that somebody signs or hashes, and evidence and proofs, which must read alike for everybody; and what
+/// they contain.
+const STRICT: [&str; 11] = [
     "Statement",
     "LogEntry",
     "BatchHeader",
@@ -30,6 +31,7 @@ const STRICT: [&str; 10] = [
     "Roster",
     "CustodyReport",
     "Evidence",
+    "Proof",
 ];
 
 #[expect(

@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        self, completions, custody, dispute, evidence, export, fetch, grant, import, keygen, lookup, publish,
-        pull, revoke, roster, show, sight, sign, status, submit, watch, withdraw,
+        self, audit, completions, custody, dispute, evidence, export, fetch, grant, import, keygen, lookup,
+        monitor, prove, publish, pull, revoke, roster, show, sight, sign, status, submit, verify, watch,
+        withdraw,
     },
     config::Environment,
     context::Context,
@@ -118,6 +119,14 @@ pub enum Verb {
     Fetch(fetch::Args),
     /// Show which share of the others' restricted statements each jurisdiction can reach
     Custody(custody::Args),
+    /// Check what nodes show to everybody: rosters, logs, tiles, cosignatures
+    Audit(audit::Args),
+    /// Audit again and again, and tell somebody when something does not hold
+    Monitor(monitor::Args),
+    /// Write a file that proves one statement to anybody (offline)
+    Prove(prove::Args),
+    /// Check proof files: who said what, when at the latest, under which key (offline)
+    Verify(verify::Args),
     /// Show logs, sizes, ages and trouble of the local store
     Status(status::Args),
     /// Check and list proof that somebody signed two histories (offline)

@@ -17,6 +17,7 @@ mod send;
 #[cfg(test)]
 mod tests;
 
+pub mod audit;
 pub mod completions;
 pub mod custody;
 pub mod dispute;
@@ -27,6 +28,8 @@ pub mod grant;
 pub mod import;
 pub mod keygen;
 pub mod lookup;
+pub mod monitor;
+pub mod prove;
 pub mod publish;
 pub mod pull;
 pub mod revoke;
@@ -36,6 +39,7 @@ pub mod sight;
 pub mod sign;
 pub mod status;
 pub mod submit;
+pub mod verify;
 pub mod watch;
 pub mod withdraw;
 
@@ -63,6 +67,10 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Show(args) => show::run(args, context).await,
         Verb::Fetch(args) => fetch::run(args, context).await,
         Verb::Custody(args) => custody::run(args, context).await,
+        Verb::Audit(args) => audit::run(args, context).await,
+        Verb::Monitor(args) => monitor::run(args, context).await,
+        Verb::Prove(args) => prove::run(&args, context),
+        Verb::Verify(args) => verify::run(&args, context),
         Verb::Status(args) => status::run(args, context).await,
         Verb::Evidence(args) => evidence::run(args, context).await,
         Verb::Completions(args) => completions::run(args, context).await,

@@ -10,6 +10,7 @@
 //! Time, randomness and the environment are parameters: [`clock`], [`random`] and [`config::Environment`] are the
 //! only places that read them.
 
+pub mod audit;
 pub mod ballot;
 pub mod cli;
 pub mod clock;
@@ -27,7 +28,9 @@ pub mod hand;
 pub mod home;
 pub mod keyfile;
 pub mod output;
+pub mod pages;
 pub mod passphrase;
+pub mod proofs;
 pub mod publish;
 pub mod pull;
 pub mod random;

@@ -14,6 +14,7 @@
 //! function reads.
 
 mod erase;
+mod audited;
 mod error;
 mod fact;
 mod frame;
@@ -33,6 +34,7 @@ use std::{
 
 use almenara_proto::{indicator::Indicator, name::MemberName, roster::Roster, verdict::Policy};
 
+pub use audited::{Audited, Tally};
 pub use erase::ERASE_AFTER;
 pub use error::StoreError;
 pub use judge::{Judged, Piece, Verdicts};

@@ -22,7 +22,7 @@ mod connect;
 mod error;
 mod expect;
 
-pub use connect::{Dial, connect, connect_over};
+pub use connect::{Dial, connect, connect_as_nobody, connect_over};
 pub use error::ConnectError;
 pub use expect::ServerError;
 

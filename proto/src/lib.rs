@@ -7,7 +7,8 @@
 //! indicator → statement → batch → log entry → prefix of a log → checkpoint
 //!                 ├ release (who may see it)      ├ keys, roster (who may speak)
 //!                 ├ custody (who keeps it)        ├ cosigner (who saw it: settled or pending)
-//!                 └ verdict (what it adds up to)  └ evidence (who signed two histories)
+//!                 └ verdict (what it adds up to)  ├ evidence (who signed two histories)
+//!                                                 └ proof (one statement with all of this)
 //! ```
 //!
 //! Types carry progress: a [`batch::SignedBatch`] becomes a [`batch::VerifiedBatch`], which a log
@@ -26,6 +27,7 @@ pub mod note;
 pub mod checkpoint;
 pub mod cosigner;
 pub mod evidence;
+pub mod proof;
 pub mod keys;
 pub mod roster;
 pub mod release;

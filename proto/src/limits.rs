@@ -32,5 +32,9 @@ pub const CUSTODY_LOGS: usize = 8 * ROSTER_MEMBERS;
 /// Bytes of evidence: two rosters, each of which fitted into a message of its own.
 pub const EVIDENCE_BYTES: usize = 2 * MESSAGE_BYTES;
 
+/// Bytes of a proof file: two messages, one of which a chain of rosters may fill. Of one statement under a small roster
+/// it has some 4 KiB.
+pub const PROOF_BYTES: usize = 2 * MESSAGE_BYTES;
+
 /// Seconds that a report may stay valid after it was last seen: five years.
 pub const VALIDITY_SECONDS: u64 = 5 * 366 * 86_400;

@@ -21,7 +21,7 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-pub use disclosure::{multi_narrow, multi_prove, multi_root, multi_verify};
+pub use disclosure::{multi_narrow, multi_path, multi_prove, multi_root, multi_verify};
 pub use proof::{inclusion, verify_consistency, verify_inclusion};
 pub use range::{CompactRange, RangeError};
 

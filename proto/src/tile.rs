@@ -23,7 +23,9 @@ use crate::merkle::{Hash, MAX_SIZE};
 
 pub use edge::{Edge, edge_tiles, verify};
 pub use path::{TilePath, TilePathError};
-pub use prover::{Prover, consistency, inclusion, tiles_for_consistency, tiles_for_inclusion};
+pub use prover::{
+    Prover, consistency, inclusion, tiles_for_check, tiles_for_consistency, tiles_for_inclusion,
+};
 
 /// Hashes in a full tile.
 pub const TILE_WIDTH: usize = 256;

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
+
 use almenara_client::store::is_settled;
 use almenara_proto::{
     blame::Blame,
@@ -20,7 +22,7 @@ use almenara_proto::{
 
 use crate::{
     clock::Clock,
-    compare::Compared,
+    compare::{Compared, Trees},
     heads::Head,
     own_log::{OwnLog, Standing},
 };
@@ -37,33 +39,46 @@ pub struct Cosigner {
     clock: Clock,
     own: OwnLog,
     compared: Compared,
+    trees: Trees,
 }
 
 impl Cosigner {
     /// With the cosign key of `member`, as the roster has it. Nothing is cosigned before the others were asked what they
-    /// hold (`own`), nor below what they showed (`compared`).
+    /// hold (`own`), nor below what they showed (`compared`), nor what departs from it (`trees`).
     #[must_use]
-    pub fn new(member: MemberName, key: SigningKey, clock: Clock, own: OwnLog, compared: Compared) -> Self {
-        Self { member, key: Arc::new(key), clock, own, compared }
+    pub fn new(
+        member: MemberName,
+        key: SigningKey,
+        clock: Clock,
+        own: OwnLog,
+        compared: Compared,
+        trees: Trees,
+    ) -> Self {
+        Self { member, key: Arc::new(key), clock, own, compared, trees }
     }
 
     /// A cosignature of the newest checkpoint of another member's log, once every entry and leaf hash below its size is
     /// durable here. A log only grows here by pages that were proven to extend it, so each checkpoint that is cosigned
     /// extends the one before; that it is held is persisted before it is said. An old copy of the store does not know what
     /// was cosigned after it: so first the entries must reach every note that the others were heard to hold, this node's
-    /// cosignatures among them.
-    #[must_use]
-    pub fn cosign(&self, head: &Head, roster: &Roster) -> Option<wire::CosignRequest> {
+    /// cosignatures among them, and lead to it.
+    pub async fn cosign(&self, head: &Head, roster: &Roster) -> Option<wire::CosignRequest> {
         let size = head.signed_size;
         if size == 0 || size != head.prefix.size() || head.hollow.is_some() {
             return None;
         }
         let origin = head.prefix.member();
         let segment = roster.member(origin)?.segment()?;
-        let largest = self.compared.largest(origin).filter(|note| *note.log_key() == segment.log_key.0);
-        let reached = largest.is_none_or(|note| note.checkpoint().size <= size);
-        if !reached || self.own.standing() == Standing::Comparing || head.quarantined(roster).is_some() {
+        if self.own.standing() == Standing::Comparing || head.quarantined(roster).is_some() {
             return None;
+        }
+        let largest = self.compared.largest(origin).filter(|note| *note.log_key() == segment.log_key.0);
+        if let Some(largest) = largest.filter(|note| !self.compared.leads_to(origin, note.checkpoint())) {
+            let shown = largest.checkpoint();
+            if shown.size > size || self.trees.root(head.log, shown.size).await.ok()? != shown.root {
+                return None; // the next comparison brings what is wrong
+            }
+            self.compared.reached(origin, shown);
         }
         let signed =
             SignedCheckpoint::open(&head.checkpoint, &origin_of(origin.as_str()), &segment.log_key.0).ok()?;
@@ -136,6 +151,13 @@ impl Cosignatures {
         while waiting.len() > REMEMBERED {
             waiting.pop_first();
         }
+    }
+
+    /// The note of this size with the cosignatures that came so far; nothing when it is not remembered.
+    #[must_use]
+    pub fn collected(&self, size: u64) -> Option<Bytes> {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.get(&size).map(|collected| Bytes::copy_from_slice(collected.note.note()))
     }
 
     /// Takes a cosignature of `member`, and gives the note with all that were collected when this one settled it.

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use axum::middleware::Next;
+use axum::{middleware::Next, response::IntoResponse as _};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, service::Routes};
 
@@ -100,8 +100,15 @@ impl Api {
 async fn require_certificate(request: axum::extract::Request, next: Next) -> axum::response::Response {
     match request.extensions().get::<Caller>() {
         Some(Caller { id: Some(_), .. }) => next.run(request).await,
-        _ => no_certificate().into_http(),
+        _ if is_grpc(&request) => no_certificate().into_http(),
+        // What everybody may read has routes of its own.
+        _ => (http::StatusCode::NOT_FOUND, "there is no such page here\n").into_response(),
     }
+}
+
+fn is_grpc(request: &axum::extract::Request) -> bool {
+    let kind = request.headers().get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
 fn no_certificate() -> Status {

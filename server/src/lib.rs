@@ -29,6 +29,7 @@ pub mod reports;
 pub mod fetch;
 pub mod rot;
 pub mod grpc;
+pub mod public;
 pub mod quota;
 pub mod peers;
 pub mod members;

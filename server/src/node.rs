@@ -35,6 +35,7 @@ use crate::{
     outgoing::Outgoing,
     own_log::{Behind, OwnLog},
     peers::Peers,
+    public::{self, Library, Public},
     quota::LookupQuota,
     recover::Recoverer,
     reports::Reports,
@@ -221,6 +222,22 @@ impl Node {
             settings.rosters.clone(),
             Arc::clone(&settings.clock),
         );
+        let cosigner = Cosigner::new(
+            settings.member.clone(),
+            settings.cosign_key,
+            Arc::clone(&settings.clock),
+            own.clone(),
+            compared.clone(),
+            trees.clone(),
+        );
+        let public = Public {
+            library: Library::new(store.clone(), rotten.clone()),
+            heads: heads.clone(),
+            rosters: settings.rosters.clone(),
+            cosignatures: cosignatures.clone(),
+            cosigner: cosigner.clone(),
+            member: settings.member.clone(),
+        };
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
             cosignatures,
@@ -238,7 +255,8 @@ impl Node {
             unread: settings.limits.unread,
         })
         .await
-        .map_err(|error| NodeError::Part(error.to_string()))?;
+        .map_err(|error| NodeError::Part(error.to_string()))?
+        .merge(public::routes(public));
         let server_identity = ServerIdentity::new(settings.identity.clone())?;
         let tls = Tls::new(server_identity, authorities.clone(), Arc::clone(&settings.clock))?;
         let address = listener.local_addr()?;
@@ -257,13 +275,7 @@ impl Node {
             rosters: settings.rosters.clone(),
             identity: settings.identity,
             authorities,
-            cosigner: Cosigner::new(
-                settings.member.clone(),
-                settings.cosign_key,
-                Arc::clone(&settings.clock),
-                own.clone(),
-                compared.clone(),
-            ),
+            cosigner,
             clock: settings.clock,
             keeper: keeper.clone(),
             reports: reports.clone(),

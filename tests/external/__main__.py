@@ -13,12 +13,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import auditing
 import crash
 import demo
 import readme
 import reflection
 import resolvers
 import stories
+import tlog
 from check import Checks
 from federation import Federation
 
@@ -38,7 +40,7 @@ def main() -> int:
             if arguments.transcript:
                 attempt(checks, federation, lambda *where: stories.check(*where, arguments.transcript), "stories")
             else:
-                for part in (readme, resolvers, reflection, crash, demo, stories):
+                for part in (readme, resolvers, reflection, tlog, auditing, crash, demo, stories):
                     attempt(checks, federation, part.check, part.__name__)
         finally:
             federation.stop()

@@ -127,10 +127,10 @@ class Federation:
         return True
 
 
-def commands_of(part: str) -> list[str]:
-    """The commands in the README's block that follows `<!-- checked: PART -->`, one a line, without comments."""
-    found = re.search(rf"<!-- checked: {part} -->\s*```sh\n(.*?)```", README.read_text(), re.DOTALL)
-    assert found, f"README.md has no block `checked: {part}`"
+def commands_of(part: str, page: Path = README) -> list[str]:
+    """The commands in a page's block that follows `<!-- checked: PART -->`, one a line, without comments."""
+    found = re.search(rf"<!-- checked: {part} -->\s*```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    assert found, f"{page.name} has no block `checked: {part}`"
     whole_lines = found[1].replace("\\\n", " ").splitlines()
     lines = (re.sub(r"\s+#\s.*$", "", line).strip() for line in whole_lines)
     return [re.sub(r"\s+", " ", line) for line in lines if line and not line.startswith("#")]

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 const HOSTILE: &str = include_str!("../../docs/hostile.md");
 
 /// Dangers that the document must speak of.
-const LINES: [std::ops::RangeInclusive<u32>; 4] = [1..=46, 52..=52, 55..=66, 69..=75];
+const LINES: [std::ops::RangeInclusive<u32>; 5] = [1..=46, 52..=52, 55..=66, 69..=75, 78..=80];
 
 /// Every `crate::module::test` in back ticks.
 fn named() -> impl Iterator<Item = &'static str> {

@@ -3,6 +3,7 @@
 mod desk;
 mod at_rest;
 mod audience;
+mod audit;
 mod authority;
 mod canonical;
 mod convergence;
@@ -27,8 +28,10 @@ mod release;
 mod replication;
 mod retry;
 mod safeguards;
+mod tiles;
 mod wire;
 mod withdrawal;
+mod witness;
 
 /// A member of its own.
 const ONE: [(&str, &str); 1] = [("police.th.example", "TH")];

@@ -253,6 +253,7 @@ async fn who_repeats_it_more_loosely_loosens_nothing_of_the_first() -> Result<()
     police.say(vec![narrow], 1).await??;
     cluster.caught_up(1, 0).await?;
     ngo.say(vec![report(1, "both.example")?], 1).await??;
+    cluster.caught_up(0, 1).await?;
     cluster.caught_up(2, 0).await?;
     cluster.caught_up(2, 1).await?;
     for node in 0..3 {

@@ -44,6 +44,22 @@ pub async fn refused(channel: &Channel, method: &str, zstd: bool, body: Vec<u8>)
     }
 }
 
+/// Sends a body with POST, as nobody in particular, and reads the answer: status, content type, text.
+///
+/// # Errors
+/// When the connection fails.
+pub async fn post(channel: &Channel, path: &str, body: Vec<u8>) -> Result<(u16, String, String)> {
+    let mut channel = channel.clone();
+    poll_fn(|context| Service::<http::Request<Body>>::poll_ready(&mut channel, context)).await?;
+    let request = http::Request::post(path).body(Body::new(axum::body::Body::from(body)))?;
+    let response = channel.call(request).await?;
+    let status = response.status().as_u16();
+    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.to_owned();
+    let body = axum::body::to_bytes(axum::body::Body::new(response.into_body()), 1 << 20).await?;
+    Ok((status, kind, String::from_utf8(body.to_vec())?))
+}
+
 /// Messages as they are.
 struct Raw;
 

@@ -8,10 +8,12 @@ use tonic::transport::Channel;
 use almenara_certs::Role;
 use almenara_client::{
     follow::{Follower, Step, VerifiedEntry},
+    pages::Pages,
     rpc::{
         custody_service_client::CustodyServiceClient, log_service_client::LogServiceClient,
         lookup_service_client::LookupServiceClient,
     },
+    tls,
 };
 use almenara_proto::{
     batch::{Disclosure, Leaf, VerifiedBatch},
@@ -150,6 +152,26 @@ impl Cluster {
     /// When it cannot connect.
     pub async fn reader(&self, to: usize, member: usize, role: Role, name: &str) -> Result<Reader> {
         Ok(Reader { channel: self.connect(to, &self.identity(member, role, name)?).await? })
+    }
+
+    /// The public pages of a member's node, as anybody reads them.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn pages(&self, member: usize) -> Result<Pages> {
+        let name = &self.member(member)?.name;
+        let entry = self.roster.roster.member(name).context("it is on the roster")?;
+        Ok(Pages::open(entry, &self.authorities, &self.clock()).await?)
+    }
+
+    /// A channel to a member's node, as nobody in particular.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn connect_as_nobody(&self, member: usize) -> Result<Channel> {
+        let name = &self.member(member)?.name;
+        let address = &self.roster.roster.member(name).context("it is on the roster")?.grpc;
+        Ok(tls::connect_as_nobody(address, name.as_str(), &self.authorities, &self.clock()).await?)
     }
 
     /// A member's name.

@@ -7,7 +7,6 @@ use almenara_proto::{
     batch::{Disclosure, Leaf, VerifiedBatch},
     log::LogEntry,
     name::{Address, MemberName},
-    statement::Claim,
     wire,
 };
 use serde::Serialize;
@@ -172,11 +171,7 @@ fn fetched(
         publisher: header.publisher.to_string(),
         kind: statement.indicator.kind().as_str(),
         value: statement.indicator.value().to_owned(),
-        claim: match &statement.claim {
-            Claim::Report(_) => "report",
-            Claim::Sighting(_) => "sighting",
-            Claim::Dispute(_) => "dispute",
-        },
+        claim: show::claim(statement),
         made_at: statement.made_at,
         tlp: statement.release.tlp.map(|tlp| tlp.as_str()),
         pap: statement.release.pap.map(|pap| pap.as_str()),

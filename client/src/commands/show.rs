@@ -162,11 +162,7 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
         key: header.content.key.to_string(),
         kind: statement.indicator.kind().as_str(),
         value: statement.indicator.value().to_owned(),
-        claim: match &statement.claim {
-            Claim::Report(_) => "report",
-            Claim::Sighting(_) => "sighting",
-            Claim::Dispute(_) => "dispute",
-        },
+        claim: claim(statement),
         counted: counted.as_str(),
         withdrawn: piece.standing.withdrawn,
         made_at: statement.made_at,
@@ -187,6 +183,14 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
                 .collect()
         }),
     })
+}
+
+pub(super) const fn claim(statement: &Statement) -> &'static str {
+    match &statement.claim {
+        Claim::Report(_) => "report",
+        Claim::Sighting(_) => "sighting",
+        Claim::Dispute(_) => "dispute",
+    }
 }
 
 pub(super) fn details(statement: &Statement) -> Vec<(&'static str, String)> {

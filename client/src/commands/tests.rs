@@ -430,3 +430,72 @@ fn a_preview_says_before_anything_is_signed_who_would_see_and_who_would_keep_it(
     assert_eq!(lines[1]["seen_by"], lines[1]["kept_by"]);
     desk.check("publish --preview @drafts.jsonl", 0, "shortfall 1 of 2 copies");
 }
+
+/// A log with a batch of four of which two are shown, and one that is withdrawn later.
+fn told() -> TestLog {
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    let values = ["a.example", "b.example", "c.example", "d.example"];
+    let reports = (1..).zip(values).map(|(nonce, value)| report(nonce, value)).collect();
+    let batch = log.sealed("desk", reports);
+    log.push_batch(&batch, &[1, 3], false);
+    log
+}
+
+#[test]
+fn a_statement_is_proven_to_somebody_who_knows_one_hash() {
+    let desk = Desk::new();
+    let mut log = told();
+    desk.pull(&log);
+    desk.check("prove m1.example:1.3 -o @f.proof", 0, "bytes that prove m1.example:1.3");
+    desk.check("prove m1.example:1.0 -o @none.proof", 1, "does not hold m1.example:1.0");
+    desk.check("prove m1.example:9.0 -o @none.proof", 1, "does not hold");
+    desk.check("prove m1.example:1.1 --roster-from 2 -o @none.proof", 2, "no roster version 2");
+    assert!(desk.read("f.tlog-proof").starts_with("c2sp.org/tlog-proof@v1\nextra "));
+    let text = desk.check("verify @f.proof", 0, "m1.example/desk said at m1.example:1.3");
+    for part in ["domain d.example", "cosigned by      m2.example (NL)", "existed by", "not withdrawn"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    // Elsewhere: no configuration, no store, no network.
+    let court = Desk { folder: tempfile::tempdir().expect("a folder") };
+    std::fs::copy(desk.path("f.proof"), court.path("f.proof")).expect("copied");
+    let config = desk.read("almenara.toml");
+    let hash = config.split('"').find(|word| word.len() == 64).expect("a hash").to_owned();
+    court.check("verify @f.proof", 2, &hash);
+    court.check(&format!("verify @f.proof --roster-hash {hash}"), 0, "cannot tell whether it still stands");
+    let json = court.check(&format!("verify @f.proof --roster-hash {hash} --json"), 0, "");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert_eq!((&json["holds"], &json["value"]), (&true.into(), &"d.example".into()));
+    let other = "7".repeat(64);
+    court.check(&format!("verify @f.proof --roster-hash {other}"), 1, "rests on the roster");
+    let mut bytes = std::fs::read(desk.path("f.proof")).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(court.path("g.proof"), bytes).expect("written");
+    court.check(&format!("verify @f.proof @g.proof --roster-hash {hash}"), 1, "it proves nothing: ");
+    court.check(&format!("verify @none.proof --roster-hash {hash}"), 2, "none.proof");
+
+    // What became of it is for a later state of the log to tell.
+    log.withdraw("desk", &[(1, 3)]);
+    desk.pull(&log);
+    desk.check("verify @f.proof", 0, "WITHDRAWN (the local store has 3 entries");
+}
+
+#[test]
+fn a_proof_of_another_history_is_evidence() {
+    let desk = Desk::new();
+    desk.pull(&told());
+    desk.check("prove m1.example:1.3 -o @f.proof", 0, "");
+    std::fs::remove_dir_all(desk.path("store")).expect("removed");
+    let mut another = TestLog::new(1);
+    another.grant("desk");
+    another.batch("desk", vec![report(9, "z.example")]);
+    another.batch("desk", vec![report(8, "y.example")]);
+    desk.pull(&another);
+    let text = desk.check("verify @f.proof", 4, "one of them in this file, the other in the local store");
+    let file =
+        text.split("The evidence is in ").nth(1).and_then(|rest| rest.split(',').next()).expect("a path");
+    let (outcome, _) = desk.run(&format!("evidence verify {file}"));
+    assert_eq!(outcome.map(Exit::from), Ok(Exit::Done));
+}

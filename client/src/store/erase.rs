@@ -207,7 +207,6 @@ impl Replica {
             }
             self.take(entry);
             if self.waiting() {
-                self.prefix = old.prefix.clone();
                 self.flush_tails()?;
             }
         }

@@ -11,6 +11,8 @@
 //! process that is killed anywhere goes on from its last commit. The newest entries are indexed in memory, and
 //! indexed again from the log when a process starts before they became a run.
 
+mod tree;
+
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
@@ -26,6 +28,7 @@ use almenara_proto::{
     blame::Void,
     checkpoint::SignedCheckpoint,
     evidence::Equivocation,
+    keys::PublicKey,
     log::LogEntry,
     merkle::{CompactRange, Hash, leaf_hash},
     name::MemberName,
@@ -122,6 +125,8 @@ pub struct KeptEntry {
     pub entry: Option<LogEntry>,
     /// What was shown of a batch, verified against its header again.
     pub batch: Option<VerifiedBatch>,
+    /// The same as it came.
+    pub shown: Option<wire::Disclosure>,
 }
 
 /// The checkpoints that cover an entry.
@@ -288,16 +293,24 @@ impl Replica {
         self.settled().map_or(0, |note| note.checkpoint().size)
     }
 
-    /// Whether a statement was withdrawn.
+    /// Entries that wait for cosignatures.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        self.size().saturating_sub(self.settled_size())
+    }
+
+    /// Whether a withdrawal ended this statement.
     #[must_use]
     pub fn is_withdrawn(&self, entry: u64, leaf: u32) -> bool {
         self.facts.withdrawn.contains(entry, leaf)
     }
 
-    /// Entries that wait for cosignatures.
+    /// From which index of another member's log on this log says that a key of that member does not count.
     #[must_use]
-    pub fn pending(&self) -> u64 {
-        self.size().saturating_sub(self.settled_size())
+    pub fn revoked_elsewhere(&self, member: &MemberName, key: &PublicKey) -> Option<u64> {
+        let of =
+            self.facts.revocations.iter().filter(|(whose, revoked, _)| whose == member && revoked == key);
+        of.map(|(_, _, since_index)| *since_index).min()
     }
 
     pub(super) const fn facts(&self) -> &Facts {
@@ -681,13 +694,13 @@ fn parse(index: u64, body: &[u8]) -> Result<(KeptEntry, u64), String> {
     let (counts, frame) = body.split_first().ok_or("an empty piece")?;
     let frame = wire::EntryFrame::decode(Bytes::copy_from_slice(frame)).map_err(|error| error.to_string())?;
     if *counts == 0 {
-        return Ok((KeptEntry { index, bytes: frame.entry, entry: None, batch: None }, 1));
+        return Ok((KeptEntry { index, bytes: frame.entry, entry: None, batch: None, shown: None }, 1));
     }
     let read = || -> Result<(LogEntry, Option<VerifiedBatch>), Void> {
         let entry = LogEntry::parse(&frame.entry)?;
-        let batch = match (&entry, frame.disclosure) {
+        let batch = match (&entry, &frame.disclosure) {
             (LogEntry::Batch(header), Some(shown)) => {
-                let shown = Disclosure::from_wire(shown, header.content.count)?;
+                let shown = Disclosure::from_wire(shown.clone(), header.content.count)?;
                 Some(VerifiedBatch::verify_disclosure(header.clone(), shown)?)
             }
             _ => None,
@@ -695,5 +708,5 @@ fn parse(index: u64, body: &[u8]) -> Result<(KeptEntry, u64), String> {
         Ok((entry, batch))
     };
     let (entry, batch) = read().map_err(|void| void.to_string())?;
-    Ok((KeptEntry { index, bytes: frame.entry, entry: Some(entry), batch }, 0))
+    Ok((KeptEntry { index, bytes: frame.entry, entry: Some(entry), batch, shown: frame.disclosure }, 0))
 }

@@ -182,7 +182,7 @@ fn note(note: &[u8], key: &[u8], member: &MemberName) -> Result<Option<SignedChe
 }
 
 impl Key {
-    fn of(kept: &KeptKey) -> Self {
+    pub(super) fn of(kept: &KeptKey) -> Self {
         Self {
             key: kept.key.0.to_vec(),
             publisher: kept.publisher.to_string(),
@@ -193,7 +193,7 @@ impl Key {
         }
     }
 
-    fn kept(&self) -> Result<KeptKey, String> {
+    pub(super) fn kept(&self) -> Result<KeptKey, String> {
         Ok(KeptKey {
             key: key_of(&self.key)?,
             publisher: publisher_of(&self.publisher)?,

@@ -80,10 +80,23 @@ pub async fn connect(
     authorities: &SharedAuthorities,
     clock: &Clock,
 ) -> Result<Channel, ConnectError> {
-    connect_over(Tcp, address, member, identity, authorities, clock).await
+    connect_over(Tcp, address, member, Some(identity), authorities, clock).await
 }
 
-/// [`connect`], over whatever carries bytes.
+/// The same as nobody in particular: for what a node shows to everybody.
+///
+/// # Errors
+/// As [`connect`], but for a refusal of our own leaf.
+pub async fn connect_as_nobody(
+    address: &str,
+    member: &str,
+    authorities: &SharedAuthorities,
+    clock: &Clock,
+) -> Result<Channel, ConnectError> {
+    connect_over(Tcp, address, member, None, authorities, clock).await
+}
+
+/// [`connect`], over whatever carries bytes, and as nobody without an identity.
 ///
 /// # Errors
 /// As [`connect`].
@@ -91,7 +104,7 @@ pub async fn connect_over<D: Dial>(
     dial: D,
     address: &str,
     member: &str,
-    identity: &Identity,
+    identity: Option<&Identity>,
     authorities: &SharedAuthorities,
     clock: &Clock,
 ) -> Result<Channel, ConnectError> {
@@ -106,13 +119,13 @@ pub async fn connect_over<D: Dial>(
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let server_name =
         ServerName::try_from(host.to_owned()).map_err(|error| bad_address(error.to_string()))?;
-    let config = client_config(Some(identity), member, authorities, clock, &[b"h2"])
+    let config = client_config(identity, member, authorities, clock, &[b"h2"])
         .map_err(|error| bad_address(error.to_string()))?;
     let caller = Caller {
         dial,
         address: address.to_owned(),
         member: member.to_owned(),
-        identity: identity.id().clone(),
+        identity: identity.map(|identity| identity.id().clone()),
         server_name,
         config: Arc::new(config),
     };
@@ -142,7 +155,8 @@ struct Caller<D> {
     dial: D,
     address: String,
     member: String,
-    identity: SpiffeId,
+    /// Nothing for nobody.
+    identity: Option<SpiffeId>,
     server_name: ServerName<'static>,
     config: Arc<ClientConfig>,
 }
@@ -184,14 +198,14 @@ impl<D: Dial> Caller<D> {
                     None => self.not_a_node(tls.to_string()),
                 }
             }
-            rustls::Error::AlertReceived(alert) => match advice(*alert) {
-                Some(advice) => ConnectError::OwnCertificateRefused {
+            rustls::Error::AlertReceived(alert) => match (advice(*alert), &self.identity) {
+                (Some(advice), Some(own)) => ConnectError::OwnCertificateRefused {
                     address: self.address.clone(),
                     member: self.member.clone(),
-                    own: self.identity.clone(),
+                    own: own.clone(),
                     advice,
                 },
-                None => self.not_a_node(tls.to_string()),
+                _ => self.not_a_node(tls.to_string()),
             },
             other => self.not_a_node(other.to_string()),
         }

@@ -109,6 +109,43 @@ fn narrow(
     Some(())
 }
 
+/// The proof for one leaf out of the proof for several; nothing unless that leaf is one of them and the hashes are as
+/// many as they imply.
+#[must_use]
+pub fn multi_path(count: u32, disclosed: &[(u32, Hash)], proof: &[Hash], leaf: u32) -> Option<Vec<Hash>> {
+    fn walk(
+        subtree: Range<usize>,
+        disclosed: &[(u32, Hash)],
+        hashes: &mut impl Iterator<Item = Hash>,
+        leaf: usize,
+        found: &mut Vec<Hash>,
+    ) -> Option<Hash> {
+        if disclosed.is_empty() {
+            return hashes.next();
+        }
+        if subtree.len() == 1 {
+            return disclosed.first().map(|(_, hash)| *hash);
+        }
+        let middle = subtree.start + split(subtree.len());
+        let (low, high) = disclosed.split_at(disclosed.partition_point(|(i, _)| (*i as usize) < middle));
+        let on_the_way = subtree.contains(&leaf);
+        let left = walk(subtree.start..middle, low, hashes, leaf, found)?;
+        if on_the_way && leaf >= middle {
+            found.push(left);
+        }
+        let right = walk(middle..subtree.end, high, hashes, leaf, found)?;
+        if on_the_way && leaf < middle {
+            found.push(right);
+        }
+        Some(node_hash(&left, &right))
+    }
+    check(count, indices(disclosed)).ok()?;
+    disclosed.iter().find(|(index, _)| *index == leaf)?;
+    let (mut found, mut hashes) = (Vec::new(), proof.iter().copied());
+    walk(0..count as usize, disclosed, &mut hashes, leaf as usize, &mut found)?;
+    hashes.next().is_none().then_some(found)
+}
+
 fn indices(disclosed: &[(u32, Hash)]) -> impl Iterator<Item = u32> {
     disclosed.iter().map(|(index, _)| *index)
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::TileId;
+use super::{TILE_WIDTH, TileId};
 
 /// The path of a tile or of an entry bundle, below the log's prefix: `tile/<L>/<N>[.p/<W>]` or
 /// `tile/entries/<N>[.p/<W>]`. One text for each path: the parser takes only what the printer gives.
@@ -26,6 +26,45 @@ pub enum TilePath {
         /// Its width in entries when partial.
         partial: Option<NonZeroU8>,
     },
+}
+
+impl TilePath {
+    /// The position of the tile within its level, or of the bundle.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        match self {
+            Self::Tree { id, .. } => id.index,
+            Self::Entries { index, .. } => *index,
+        }
+    }
+
+    /// The level of a tile; a bundle has none.
+    #[must_use]
+    pub const fn level(&self) -> Option<u8> {
+        match self {
+            Self::Tree { id, .. } => Some(id.level),
+            Self::Entries { .. } => None,
+        }
+    }
+
+    /// Hashes of the tile or entries of the bundle: 1 to 256.
+    #[must_use]
+    pub fn width(&self) -> u16 {
+        let (Self::Tree { partial, .. } | Self::Entries { partial, .. }) = self;
+        partial.map_or(TILE_WIDTH as u16, |width| width.get().into())
+    }
+
+    /// Whether it holds all that it ever will.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        usize::from(self.width()) == TILE_WIDTH
+    }
+
+    /// Whether it holds entries.
+    #[must_use]
+    pub const fn is_bundle(&self) -> bool {
+        matches!(self, Self::Entries { .. })
+    }
 }
 
 impl fmt::Display for TilePath {

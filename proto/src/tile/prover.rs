@@ -200,6 +200,12 @@ pub fn tiles_for_consistency(old: u64, new: u64) -> Vec<TileId> {
     }
 }
 
+/// The tiles that [`Prover::check`] of this tile reads; none when the tree has no such tile.
+#[must_use]
+pub fn tiles_for_check(tile: TileId, size: u64) -> Vec<TileId> {
+    if tile.width(size) == 0 { Vec::new() } else { tiles_for(tile.level, first_entry(tile), size) }
+}
+
 fn tiles_for(lowest: u8, entry: u64, size: u64) -> Vec<TileId> {
     let mut tiles = edge_tiles(size);
     let way = (lowest..levels(size)).map(|level| tile_at(level, entry));

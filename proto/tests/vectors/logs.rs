@@ -233,3 +233,8 @@ pub(crate) fn grant_with_second_signature() -> Bytes {
     signed.second_signature = Some(signed.signature);
     LogEntry::KeyGrant(signed).encode()
 }
+
+/// The entry that gives the cyber desk its key, for `proof.json`.
+pub(crate) fn cyber_desk_grant() -> Bytes {
+    LogEntry::KeyGrant(grant(CYBER_DESK, ROOT)).encode()
+}

@@ -9,6 +9,7 @@ mod canonical;
 mod custody;
 mod evidence;
 mod logs;
+mod proofs;
 mod releases;
 mod rosters;
 mod trees;
@@ -35,6 +36,7 @@ fn files() -> Vec<(&'static str, Value)> {
         ("releases", releases::releases()),
         ("custody", custody::custody()),
         ("evidence", evidence::evidence()),
+        ("proof", proofs::proof()),
         ("verdicts", verdicts::verdicts()),
         ("canonical", canonical::canonical()),
         ("voids", voids::voids()),

@@ -118,6 +118,13 @@ impl Comparer {
             let departure = (size < head.signed_size).then_some(Departure { prefix, consistency });
             return Ok(contradiction(note, &ours, departure));
         }
+        // Two that others hold may contradict each other, before either is here.
+        let known = self.peers.compared.largest(origin).filter(|known| known.log_key() == note.log_key());
+        if let Some(known) =
+            known.filter(|known| known.checkpoint().size == size && known.checkpoint().root != root)
+        {
+            return Ok(contradiction(&known, note, None));
+        }
         if asked == 0 {
             return Ok(Verdict::Agrees);
         }

@@ -7,7 +7,10 @@ use std::{
 
 use tokio::sync::watch;
 
-use almenara_proto::{checkpoint::SignedCheckpoint, name::MemberName};
+use almenara_proto::{
+    checkpoint::{Checkpoint, SignedCheckpoint},
+    name::MemberName,
+};
 
 /// What is known of all logs from others' notes. All clones share one; the comparer writes.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ struct Shared {
 struct Known {
     /// The largest note that was shown, under the log key that was in force then.
     largest: Option<SignedCheckpoint>,
+    /// The largest of them to which the entries that are held were seen to lead.
+    reached: Option<Checkpoint>,
     /// Sizes of the newest notes, by who showed them.
     holders: BTreeMap<MemberName, u64>,
     /// Unix seconds: when the origin's own node last answered.
@@ -89,6 +94,17 @@ impl Compared {
     #[must_use]
     pub fn largest(&self, origin: &MemberName) -> Option<SignedCheckpoint> {
         self.with(origin, |known| known.largest.clone())
+    }
+
+    /// Whether the entries that are held were seen to lead to this one.
+    #[must_use]
+    pub fn leads_to(&self, origin: &MemberName, shown: &Checkpoint) -> bool {
+        self.with(origin, |known| known.reached.as_ref() == Some(shown))
+    }
+
+    /// The entries that are held lead to this one.
+    pub(crate) fn reached(&self, origin: &MemberName, shown: &Checkpoint) {
+        self.with(origin, |known| known.reached = Some(shown.clone()));
     }
 
     /// Whether `by` showed a note of this log when it was last asked.

@@ -94,7 +94,7 @@ impl Peers {
             if own
                 && cosigning.is_empty()
                 && let Some(head) = self.heads.get(origin).filter(|head| head.signed_size > cosigned)
-                && let Some(request) = self.cosigner.cosign(&head, &self.rosters.current().roster)
+                && let Some(request) = self.cosigner.cosign(&head, &self.rosters.current().roster).await
             {
                 cosigned = request.size;
                 let mut client = client.clone();

@@ -1,0 +1,148 @@
+//! Auditors, who have no account: audits of real nodes, kept pages, statements, proof files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use almenara_certs::{Role, write_private};
+use almenara_client::{
+    audit::{self, Report, Sample, Wish},
+    config::Environment,
+    context::Context,
+    home::Home,
+    output::{Manner, Output},
+    proofs,
+    pull::{self, Wish as Pulled},
+    random::Random,
+    rosters::{self, Rosters},
+    store::Store,
+};
+use almenara_proto::{name::Address, proof::Proof, release::Tlp, wire::Filter};
+use almenara_tests::{
+    cluster::{Cluster, FEDERATION, NOW},
+    desk::{report, restricted},
+};
+
+use crate::{THREE, TWO};
+
+/// A home with the hash of the roster and nothing secret; with a certificate when statements are to be seen.
+fn home(cluster: &Cluster, certificate: bool) -> Result<PathBuf> {
+    let folder = cluster.dir.path().join("auditor");
+    std::fs::create_dir_all(folder.join("rosters"))?;
+    std::fs::create_dir_all(folder.join("tls"))?;
+    if certificate {
+        let year = std::time::Duration::from_secs(365 * 86_400);
+        let member = cluster.members.last().context("a member")?;
+        let leaf = member.authority.issue(Role::Auditor, "court", &[], year, NOW)?;
+        std::fs::write(folder.join("tls/cert.pem"), leaf.chain_pem)?;
+        write_private(&folder.join("tls/key.pem"), &leaf.key_pem)?;
+    }
+    let path = folder.join("rosters/1.roster");
+    if !path.exists() {
+        rosters::write(&path, &cluster.roster.signed)?;
+    }
+    let names: Vec<String> = cluster.members.iter().map(|home| format!("\"{}\"", home.name)).collect();
+    let config = format!(
+        "federation = \"{FEDERATION}\"\nroster = \"{}\"\nnodes = [{}]\n",
+        cluster.roster.id,
+        names.join(", ")
+    );
+    std::fs::write(folder.join("almenara.toml"), config)?;
+    Ok(folder)
+}
+
+async fn audited(cluster: &Cluster, folder: &Path, wish: &Wish) -> Result<Report> {
+    let (output, _) = Output::captured(Manner::default(), "");
+    let context = Context::new(Home::new(folder), output, Environment::default());
+    Ok(audit::audit(wish, &context.with(cluster.clock(), Random::system())).await?)
+}
+
+fn names(cluster: &Cluster) -> Vec<String> {
+    cluster.members.iter().map(|home| home.name.to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anybody_audits_every_node_and_keeps_what_it_showed() -> Result<()> {
+    let mut cluster = Cluster::start(&TWO).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    for seq in 1..=40 {
+        desk.say(vec![report(seq, "scam.example")?], seq).await??;
+    }
+    cluster.settled(1, 0, 41).await?;
+    let folder = home(&cluster, false)?;
+    let kept = cluster.dir.path().join("kept");
+    let wish = Wish { targets: names(&cluster), keep: Some(kept.clone()), full: true, ..Wish::default() };
+    let found = audited(&cluster, &folder, &wish).await?;
+    ensure!(found.findings.is_empty() && found.unfinished.is_empty(), "{found:?}");
+    let of_police: Vec<_> = found.logs.iter().filter(|log| log.member == "police.th.example").collect();
+    assert_eq!(of_police.len(), 2, "at its own node and at the other");
+    assert!(of_police.iter().all(|log| log.whole && log.entries == 41 && log.new_entries == 41));
+    assert!(of_police.iter().all(|log| log.tally.statements == 40 && log.settled == 41));
+    // Without nodes, from what they showed.
+    cluster.stop(0).await?;
+    cluster.stop(1).await?;
+    let target = kept.join("ngo.nl.example").display().to_string();
+    let again =
+        audited(&cluster, &folder, &Wish { targets: vec![target], full: true, ..Wish::default() }).await?;
+    ensure!(again.findings.is_empty() && again.unfinished.is_empty(), "{again:?}");
+    assert_eq!(again.logs.iter().map(|log| log.new_entries).max(), Some(41));
+    // A node that does not answer is no finding.
+    let away = audited(&cluster, &folder, &Wish { targets: names(&cluster), ..Wish::default() }).await?;
+    assert_eq!((away.findings.len(), away.unfinished.len()), (0, 2), "{away:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_that_an_auditor_may_see_belong_to_what_was_signed() -> Result<()> {
+    let cluster = Cluster::start(&THREE).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    for seq in 1..=20 {
+        let secret = restricted(seq * 10, "secret.example", Tlp::Amber, &["ngo.nl.example"], &[])?;
+        desk.say(vec![secret, report(seq * 10 + 1, "open.example")?], seq).await??;
+    }
+    cluster.settled(2, 0, 21).await?;
+    let folder = home(&cluster, true)?;
+    for (sample, shown) in [(Sample::All, 20), (Sample::Entries(50), 0)] {
+        let wish = Wish {
+            targets: vec!["bank.us.example".to_owned()],
+            logs: vec!["police.th.example".parse()?],
+            sample: Some(sample),
+            ..Wish::default()
+        };
+        let found = audited(&cluster, &folder, &wish).await?;
+        ensure!(found.findings.is_empty() && found.unfinished.is_empty(), "{found:?}");
+        let log = found.logs.first().context("a log")?;
+        assert_eq!(log.shown, log.withheld, "one of two in each batch is everybody's");
+        assert!(log.shown >= shown && log.shown > 0, "{log:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_reader_pulled_it_proves_to_others_in_a_few_kilobytes() -> Result<()> {
+    let cluster = Cluster::start(&THREE).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    let reports = (1..=40).map(|n| report(n, &format!("scam{n}.example"))).collect::<Result<Vec<_>>>()?;
+    desk.say(reports, 1).await??;
+    cluster.settled(1, 0, 2).await?;
+    let folder = home(&cluster, true)?;
+    let (output, _) = Output::captured(Manner::default(), "");
+    let context = Context::new(Home::new(&folder), output, Environment::default());
+    let context = context.with(cluster.clock(), Random::system());
+    let mut caller = almenara_client::connect::Caller::open(&context)?;
+    let origin = "police.th.example".parse()?;
+    let node = caller.call(&"ngo.nl.example".parse()?).await?;
+    let mut store = Store::open(context.home.store(), FEDERATION)?;
+    let roster = &cluster.roster.roster;
+    let wish = Pulled { filter: None::<&Filter>, roster, clock: &context.clock };
+    pull::pull(&node, &origin, &mut store, wish, &mut |_, _| Ok(())).await?;
+    let chain = Rosters::open(context.home.rosters(), cluster.roster.id)?;
+    let address: Address = "police.th.example:1.17".parse()?;
+    let file = proofs::prove(&store, &chain, &address, 1)?.encode();
+    ensure!(file.len() <= 8 * 1_024, "{} bytes", file.len());
+    let proven = Proof::parse(&file)?.verify(&cluster.roster.id)?;
+    assert_eq!(proven.address, address);
+    assert!(proven.statement.indicator.value().ends_with(".example"));
+    assert!(proven.existed_by().is_some(), "somebody in another jurisdiction had seen it");
+    Ok(())
+}

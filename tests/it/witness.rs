@@ -1,0 +1,76 @@
+//! A node as a witness over HTTP (C2SP tlog-witness), from the same state as its cosignatures over gRPC.
+
+use anyhow::{Context as _, Result};
+use data_encoding::BASE64;
+
+use almenara_proto::{
+    checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
+    keys::PublicKey,
+    merkle::Hash,
+    note::{KeyKind, VerifierKey},
+};
+use almenara_tests::{
+    cluster::{Cluster, key},
+    desk::report,
+    raw::post,
+};
+
+use crate::TWO;
+
+const PATH: &str = "/witness/add-checkpoint";
+
+fn request(old: u64, proof: &[Hash], note: &[u8]) -> Vec<u8> {
+    let lines: String = proof.iter().map(|hash| BASE64.encode(&hash.0) + "\n").collect();
+    [format!("old {old}\n{lines}\n").as_bytes(), note].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_cosigns_what_it_holds_and_answers_everything_else_as_c2sp_says() -> Result<()> {
+    let cluster = Cluster::start(&TWO).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    desk.say(vec![report(1, "scam.example")?], 1).await??;
+    cluster.caught_up(1, 0).await?;
+    let name = cluster.member(0)?.name.clone();
+    let head = cluster.node(1)?.heads().get(&name).context("a replica")?;
+    let note = SignedCheckpoint::open(
+        &head.checkpoint,
+        &origin_of(name.as_str()),
+        &PublicKey::of(&cluster.member(0)?.log_key).0,
+    )?;
+    let size = note.checkpoint().size;
+    let witness = cluster.connect_as_nobody(1).await?;
+
+    // Whoever does not know where the witness is asks, and then gets its cosignature.
+    let (status, kind, body) = post(&witness, PATH, request(0, &[], note.note())).await?;
+    assert_eq!((status, kind.as_str(), body.as_str()), (409, "text/x.tlog.size", "2\n"));
+    let (status, _, line) = post(&witness, PATH, request(size, &[], note.note())).await?;
+    assert_eq!(status, 200, "{line}");
+    let ngo = cluster.member(1)?;
+    let verifier =
+        VerifierKey::new(ngo.name.as_str(), KeyKind::CosignatureV1, &PublicKey::of(&ngo.cosign_key).0)?;
+    assert_eq!(note.with_lines(&line)?.cosignatures(&[verifier])?.len(), 1);
+
+    let root = note.checkpoint().root;
+    let sign = |origin: &str, size, root, seed: Option<u8>| -> Result<Vec<u8>> {
+        let key =
+            seed.map_or_else(|| Ok(cluster.member(0)?.log_key.clone()), |seed| anyhow::Ok(key(seed)))?;
+        Ok(SignedCheckpoint::sign(Checkpoint { origin: origin.to_owned(), size, root }, &key)?
+            .note()
+            .to_vec())
+    };
+    let origin = origin_of(name.as_str());
+    for (what, status, body) in [
+        ("nothing", 400, Vec::new()),
+        ("another key", 403, request(size, &[], &sign(&origin, size, root, Some(9))?)),
+        ("the witness's own log", 404, request(0, &[], &sign("ngo.nl.example/almenara", size, root, None)?)),
+        ("a stranger's log", 404, request(0, &[], &sign("nobody.example/almenara", size, root, None)?)),
+        ("an older size than the old one", 400, request(size + 1, &[], note.note())),
+        ("another root", 422, request(size, &[], &sign(&origin, size, Hash([7; 32]), None)?)),
+        ("a bad proof", 422, request(size, &[Hash([7; 32])], &sign(&origin, size + 1, Hash([7; 32]), None)?)),
+        ("what is too long", 400, vec![b'x'; 100_000]),
+    ] {
+        let (found, _, text) = post(&witness, PATH, body).await?;
+        assert_eq!(found, status, "{what}: {text}");
+    }
+    Ok(())
+}
