@@ -1,7 +1,8 @@
 //! Generates the client side of the gRPC services over the messages of `almenara-proto`.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["publish", "replicate", "lookup", "roster"].map(|name| format!("almenara/v1/{name}.proto"));
+    let files = ["publish", "replicate", "lookup", "roster", "custody"]
+        .map(|name| format!("almenara/v1/{name}.proto"));
     for file in &files {
         println!("cargo:rerun-if-changed=../proto/{file}");
     }

@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        self, audit, completions, dispute, evidence, export, grant, import, keygen, lookup, monitor, prove,
-        publish, pull, revoke, roster, show, sight, sign, status, submit, verify, watch, withdraw,
+        self, audit, completions, custody, dispute, evidence, export, fetch, grant, import, keygen, lookup,
+        monitor, prove, publish, pull, revoke, roster, show, sight, sign, status, submit, verify, watch,
+        withdraw,
     },
     config::Environment,
     context::Context,
@@ -114,6 +115,10 @@ pub enum Verb {
     Export(export::Args),
     /// Show one statement with everything that is known about it
     Show(show::Args),
+    /// Ask members' nodes for single statements that we may see and do not keep
+    Fetch(fetch::Args),
+    /// Show which share of the others' restricted statements each jurisdiction can reach
+    Custody(custody::Args),
     /// Check what nodes show to everybody: rosters, logs, tiles, cosignatures
     Audit(audit::Args),
     /// Audit again and again, and tell somebody when something does not hold

@@ -12,15 +12,18 @@ mod held;
 mod history;
 mod list_args;
 mod lists;
+mod preview;
 mod send;
 #[cfg(test)]
 mod tests;
 
 pub mod audit;
 pub mod completions;
+pub mod custody;
 pub mod dispute;
 pub mod evidence;
 pub mod export;
+pub mod fetch;
 pub mod grant;
 pub mod import;
 pub mod keygen;
@@ -62,6 +65,8 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Lookup(args) => lookup::run(args, context).await,
         Verb::Export(args) => export::run(args, context).await,
         Verb::Show(args) => show::run(args, context).await,
+        Verb::Fetch(args) => fetch::run(args, context).await,
+        Verb::Custody(args) => custody::run(args, context).await,
         Verb::Audit(args) => audit::run(args, context).await,
         Verb::Monitor(args) => monitor::run(args, context).await,
         Verb::Prove(args) => prove::run(&args, context),

@@ -12,8 +12,8 @@ use crate::{
     exit::CliError,
     rosters::{self, Rosters},
     rpc::{
-        log_service_client::LogServiceClient, lookup_service_client::LookupServiceClient,
-        roster_service_client::RosterServiceClient,
+        custody_service_client::CustodyServiceClient, log_service_client::LogServiceClient,
+        lookup_service_client::LookupServiceClient, roster_service_client::RosterServiceClient,
     },
     tls::{self, Clock, Identity, SharedAuthorities},
 };
@@ -62,6 +62,18 @@ impl Caller {
     #[must_use]
     pub fn roster(&self) -> &Roster {
         &self.rosters.current().roster
+    }
+
+    /// The accepted rosters.
+    #[must_use]
+    pub const fn rosters(&self) -> &Rosters {
+        &self.rosters
+    }
+
+    /// The member that our own leaf belongs to.
+    #[must_use]
+    pub fn member(&self) -> &str {
+        self.identity.id().member()
     }
 
     /// The next node that answers, with its newer rosters taken in; `failed` is told of those that do not.
@@ -158,6 +170,12 @@ impl Node {
     #[must_use]
     pub fn lookups(&self) -> LookupServiceClient<Channel> {
         LookupServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// Who keeps what.
+    #[must_use]
+    pub fn custody(&self) -> CustodyServiceClient<Channel> {
+        CustodyServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES)
     }
 
     /// What it answered instead of an answer, with blame.

@@ -237,6 +237,8 @@ pub struct Disclosure {
     pub rest: Rest,
     /// Leaves that the server does not hold but others may: ranges `[start, end)`.
     pub not_here: Vec<(u32, u32)>,
+    /// Leaves that the reader may see and its member does not keep: it may fetch them. Ranges `[start, end)`.
+    pub on_request: Vec<(u32, u32)>,
 }
 
 /// What stands for the leaves that are not in clear.
@@ -252,13 +254,18 @@ impl Disclosure {
     /// All of a batch.
     #[must_use]
     pub fn whole(statements: Vec<Bytes>) -> Self {
-        Self { clear: (0..).zip(statements).collect(), rest: Rest::Proof(Vec::new()), not_here: Vec::new() }
+        Self { clear: (0..).zip(statements).collect(), ..Self::nothing() }
     }
 
     /// Nothing of a batch.
     #[must_use]
     pub const fn nothing() -> Self {
-        Self { clear: Vec::new(), rest: Rest::Proof(Vec::new()), not_here: Vec::new() }
+        Self {
+            clear: Vec::new(),
+            rest: Rest::Proof(Vec::new()),
+            not_here: Vec::new(),
+            on_request: Vec::new(),
+        }
     }
 
     /// The same without some of the leaves in clear, of whose statements `hash` gives the leaf hashes: these stand for
@@ -285,7 +292,7 @@ impl Disclosure {
                 Rest::Leaves(all)
             }
         };
-        Some(Self { clear, rest, not_here: self.not_here })
+        Some(Self { clear, rest, not_here: self.not_here, on_request: self.on_request })
     }
 
     /// Parses what came for a batch of `count` statements.
@@ -319,6 +326,7 @@ impl Disclosure {
             clear: indices.into_iter().zip(wire.statements).collect(),
             rest,
             not_here: ranges(&wire.not_here, count)?,
+            on_request: ranges(&wire.on_request, count)?,
         })
     }
 
@@ -331,18 +339,20 @@ impl Disclosure {
             Rest::Proof(hashes) => (concat(hashes), Bytes::new()),
             Rest::Leaves(hashes) => (Bytes::new(), concat(hashes)),
         };
+        let range = |(start, end)| wire::LeafRange { start, end };
         let ranges = if self.clear.len() == count as usize {
             Vec::new()
         } else {
-            to_ranges(self.clear.iter().map(|(index, _)| *index))
+            leaf_ranges(self.clear.iter().map(|(index, _)| *index)).into_iter().map(range).collect()
         };
         wire::Disclosure {
             ranges,
             statements: self.clear.into_iter().map(|(_, bytes)| bytes).collect(),
             proof,
             leaf_hashes,
-            not_here: self.not_here.iter().map(|&(start, end)| wire::LeafRange { start, end }).collect(),
+            not_here: self.not_here.into_iter().map(range).collect(),
             erased: Vec::new(),
+            on_request: self.on_request.into_iter().map(range).collect(),
         }
     }
 }
@@ -363,12 +373,13 @@ fn ranges(wire: &[wire::LeafRange], count: u32) -> Result<Vec<(u32, u32)>, Void>
         .collect()
 }
 
-fn to_ranges(indices: impl Iterator<Item = u32>) -> Vec<wire::LeafRange> {
-    let mut ranges: Vec<wire::LeafRange> = Vec::new();
-    for index in indices {
+/// Ascending leaves as ranges `[start, end)`.
+pub fn leaf_ranges(leaves: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for leaf in leaves {
         match ranges.last_mut() {
-            Some(last) if last.end == index => last.end = index.saturating_add(1),
-            _ => ranges.push(wire::LeafRange { start: index, end: index.saturating_add(1) }),
+            Some((_, end)) if *end == leaf => *end = leaf.saturating_add(1),
+            _ => ranges.push((leaf, leaf.saturating_add(1))),
         }
     }
     ranges
@@ -398,6 +409,8 @@ pub struct VerifiedBatch {
     pub leaf_hashes: Option<Vec<Hash>>,
     /// Leaves that the server does not hold but others may: ranges `[start, end)`.
     pub not_here: Vec<(u32, u32)>,
+    /// Leaves that the reader may fetch: ranges `[start, end)`.
+    pub on_request: Vec<(u32, u32)>,
 }
 
 impl VerifiedBatch {
@@ -447,7 +460,8 @@ impl VerifiedBatch {
                 Some(hashes)
             }
         };
-        Ok(Self { header, leaves, leaf_hashes, not_here: disclosure.not_here })
+        let Disclosure { not_here, on_request, .. } = disclosure;
+        Ok(Self { header, leaves, leaf_hashes, not_here, on_request })
     }
 }
 

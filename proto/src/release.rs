@@ -242,7 +242,9 @@ pub enum Recipient {
 }
 
 impl Recipient {
-    fn member(&self) -> Option<&MemberName> {
+    /// Of which member; nothing for an auditor and the public.
+    #[must_use]
+    pub const fn member(&self) -> Option<&MemberName> {
         match self {
             Self::Node(member) | Self::Staff(member) | Self::Consumer { member, .. } => Some(member),
             Self::Auditor | Self::Public => None,

@@ -11,7 +11,7 @@ use almenara_client::{
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{self, cert, entry, init, join},
+    commands::{self, accesses, cert, entry, init, join},
     context::Context,
     demo,
     home::NodeHome,
@@ -49,6 +49,8 @@ pub enum Verb {
     Run(commands::run::Args),
     /// Ask the running node about its logs
     Status,
+    /// List who was shown which statement on request
+    Accesses(accesses::Args),
     /// Make the own member's next entry for the roster: other addresses, new keys
     Entry(entry::Args),
     /// Issue, inspect and renew certificates of the own member

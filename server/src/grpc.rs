@@ -1,6 +1,8 @@
 //! The gRPC services: three-line handlers over the rooms behind them.
 
 mod codec;
+mod custody;
+mod fetch;
 mod log;
 mod lookup;
 mod publish;
@@ -24,10 +26,11 @@ use almenara_proto::{
 };
 
 use crate::{
-    clock::Clock, compare::Compared, cosign::Cosignatures, error, identity::Account, ingest::Ingest,
-    outgoing::Outgoing, own_log::OwnLog, quota::LookupQuota, tls::Caller,
+    clock::Clock, compare::Compared, cosign::Cosignatures, error, fetch::Fetcher, identity::Account,
+    ingest::Ingest, outgoing::Outgoing, own_log::OwnLog, quota::LookupQuota, reports::Reports, tls::Caller,
 };
 
+pub use custody::CustodyApi;
 pub use log::LogApi;
 pub use lookup::LookupApi;
 pub use publish::PublishApi;
@@ -53,6 +56,10 @@ pub struct Api {
     pub cosignatures: Cosignatures,
     /// The door out.
     pub outgoing: Outgoing,
+    /// Asks other members for what is not here.
+    pub fetcher: Fetcher,
+    /// Who keeps how much.
+    pub reports: Reports,
     /// What others hold.
     pub compared: Compared,
     /// How the own log stands.
@@ -114,8 +121,9 @@ fn no_certificate() -> Status {
 /// When the embedded descriptors cannot be read, which no input can cause.
 pub async fn routes(api: Api) -> Result<axum::Router, tonic_reflection::server::Error> {
     use services::{
-        log_service_server::LogServiceServer, lookup_service_server::LookupServiceServer,
-        publish_service_server::PublishServiceServer, roster_service_server::RosterServiceServer,
+        custody_service_server::CustodyServiceServer, log_service_server::LogServiceServer,
+        lookup_service_server::LookupServiceServer, publish_service_server::PublishServiceServer,
+        roster_service_server::RosterServiceServer,
     };
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -127,6 +135,7 @@ pub async fn routes(api: Api) -> Result<axum::Router, tonic_reflection::server::
     reporter.set_serving::<LogServiceServer<LogApi>>().await;
     reporter.set_serving::<LookupServiceServer<LookupApi>>().await;
     reporter.set_serving::<RosterServiceServer<RosterApi>>().await;
+    reporter.set_serving::<CustodyServiceServer<CustodyApi>>().await;
     let publish = PublishServiceServer::new(PublishApi(api.clone()))
         .accept_compressed(tonic::codec::CompressionEncoding::Zstd)
         .max_decoding_message_size(MESSAGE_BYTES);
@@ -138,6 +147,7 @@ pub async fn routes(api: Api) -> Result<axum::Router, tonic_reflection::server::
     routes = routes
         .add_service(log)
         .add_service(lookup)
+        .add_service(CustodyServiceServer::new(CustodyApi(api.clone())))
         .add_service(RosterServiceServer::new(RosterApi(api)))
         .add_service(health)
         .add_service(reflection().build_v1()?)

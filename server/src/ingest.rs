@@ -27,7 +27,7 @@ use crate::{
     quarantine::Quarantine,
     rosters::SharedRosters,
     safeguards::Safeguards,
-    store::{LogId, Place, erased::Fate, write::NewEntry},
+    store::{LogId, Place, accesses::Access, erased::Fate, write::NewEntry},
 };
 
 use admit::admit;
@@ -162,6 +162,8 @@ pub enum Job {
     Drop(LogId, u64, BTreeSet<u32>, oneshot::Sender<Result<usize, String>>),
     /// Statements of an entry that were not here: leaf, bytes and index key.
     Add(LogId, u64, Vec<(u32, Bytes, Option<u64>)>, oneshot::Sender<Result<(), String>>),
+    /// Statements that were shown on request; those before a time (Unix seconds) are forgotten.
+    Accesses(Vec<Access>, u64, oneshot::Sender<Result<(), String>>),
     /// What became of erasures.
     EndErasures(Vec<Place>, Fate, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
@@ -202,6 +204,8 @@ pub struct Ingest {
     in_flight: Arc<Semaphore>,
 }
 
+/// Who looked at what is known for thirty days, in seconds: long enough to ask, and no longer.
+const ACCESSES_KEPT: u64 = 30 * 86_400;
 /// More than the cores gain nothing; each batch of 4,096 parsed statements takes some 4 MiB.
 const VERIFYING_AT_ONCE: usize = 3;
 /// 8 MiB: two or three group commits of typical statements; parsed, framed and queued they take some times as much.
@@ -359,6 +363,17 @@ impl Ingest {
     ) -> Result<Result<usize, String>, NotNow> {
         let (reply, outcome) = oneshot::channel();
         self.jobs.send(Job::Drop(log, entry, leaves, reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Writes to the access log. Nothing may be shown on request before this returns.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn log_accesses(&self, accesses: Vec<Access>, now: u64) -> Result<Result<(), String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        let since = now.saturating_sub(ACCESSES_KEPT);
+        self.jobs.send(Job::Accesses(accesses, since, reply)).await.map_err(|_| NotNow::Stopping)?;
         outcome.await.map_err(|_| NotNow::Stopping)
     }
 

@@ -23,10 +23,13 @@ use almenara_proto::{
 use crate::{
     compare::{Compared, Comparer, Pace, Trees},
     cosign::{Cosignatures, Cosigner},
+    custodian::{Custodian, Doubts},
     erase::Eraser,
+    fetch::Fetcher,
     grpc::{self, Api},
     heads::Heads,
     ingest::Ingest,
+    keeping::Keeper,
     listener::{self, Limits},
     members::{self, Members},
     outgoing::Outgoing,
@@ -35,6 +38,7 @@ use crate::{
     public::{self, Library, Public},
     quota::LookupQuota,
     recover::Recoverer,
+    reports::Reports,
     rosters::SharedRosters,
     rot::{Mender, Rotten},
     safeguards::Safeguards,
@@ -200,6 +204,24 @@ impl Node {
             rotten.clone(),
         );
         let authorities = SharedAuthorities::new(authorities(roster)?);
+        let keeper =
+            Keeper::new(settings.member.clone(), settings.rosters.clone(), Arc::clone(&settings.clock));
+        let fetcher = Fetcher {
+            member: settings.member.clone(),
+            identity: settings.identity.clone(),
+            authorities: authorities.clone(),
+            rosters: settings.rosters.clone(),
+            clock: Arc::clone(&settings.clock),
+            store: store.clone(),
+        };
+        let reports = Reports::new(
+            settings.member.clone(),
+            settings.cosign_key.clone(),
+            store.clone(),
+            heads.clone(),
+            settings.rosters.clone(),
+            Arc::clone(&settings.clock),
+        );
         let cosigner = Cosigner::new(
             settings.member.clone(),
             settings.cosign_key,
@@ -220,6 +242,8 @@ impl Node {
             ingest: ingest.clone(),
             cosignatures,
             outgoing: outgoing.clone(),
+            fetcher: fetcher.clone(),
+            reports: reports.clone(),
             compared: compared.clone(),
             own: own.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
@@ -253,6 +277,9 @@ impl Node {
             authorities,
             cosigner,
             clock: settings.clock,
+            keeper: keeper.clone(),
+            reports: reports.clone(),
+            doubts: Doubts::default(),
             compared,
             own: own.clone(),
             evidence: settings.evidence,
@@ -260,9 +287,16 @@ impl Node {
         };
         let members = Members { peers: peers.clone(), own: settings.member.clone(), keys, trees };
         parts.spawn(members.run(shutdown.clone()));
-        let member = settings.member.clone();
+        let custodian = Custodian {
+            peers: peers.clone(),
+            fetcher: fetcher.clone(),
+            keeper: keeper.clone(),
+            store: store.clone(),
+            rotten: rotten.clone(),
+            reports,
+        };
         let comparer = Comparer { peers: peers.clone(), trees: outgoing.trees().clone() };
-        let mender = Mender { peers: peers.clone(), outgoing, store: store.clone(), rotten, member };
+        let mender = Mender { peers: peers.clone(), outgoing, store: store.clone(), rotten, fetcher, keeper };
         let eraser = Eraser {
             store: store.clone(),
             ingest: peers.ingest.clone(),
@@ -274,9 +308,9 @@ impl Node {
         let (walk, fill) = (mender.clone().walk(shutdown.clone()), mender.clone().fill(shutdown.clone()));
         let mend = mender.mend(shutdown.clone());
         let (compare, recover) = (comparer.run(shutdown.clone()), recoverer.run(shutdown.clone()));
-        let erase = eraser.run(shutdown.clone());
+        let (erase, keep) = (eraser.run(shutdown.clone()), custodian.run(shutdown.clone()));
         parts.spawn(async move {
-            tokio::join!(walk, mend, fill, compare, recover, erase);
+            tokio::join!(walk, mend, fill, compare, recover, erase, keep);
             Ok(())
         });
         tracing::info!(%address, member = %settings.member, roster = roster.version, "the node runs");

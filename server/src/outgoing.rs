@@ -1,14 +1,18 @@
-//! What leaves the node: pages of a log and evidence about indicators, every statement through release.
+//! What leaves the node: pages of a log and evidence about indicators, every statement through release. A page shows
+//! what the reader's member keeps; what it may see besides is shown when it asks for it ([`asked`]).
+
+pub mod asked;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 
 use almenara_proto::{
-    batch::{BatchHeader, Disclosure, Rest, statement_id},
+    batch::{BatchHeader, Disclosure, Rest, leaf_ranges, statement_id},
+    custody::{Keeping, Placer},
     indicator::{Indicator, Kind},
     limits::BATCH_STATEMENTS,
     log::LogEntry,
@@ -25,7 +29,7 @@ use crate::{
     heads::Heads,
     rosters::{SharedRosters, ThenAndNow},
     rot::Rotten,
-    store::{LogId, Place, Store, StoreError, read::StoredEntry},
+    store::{LogId, Place, Store, StoreError, accesses::Access, read::StoredEntry},
 };
 
 /// Entries of one page: enough to make the proof at its end cheap, few enough for a message.
@@ -89,6 +93,20 @@ pub struct Reader {
     pub log_key: Option<[u8; 32]>,
     /// Its roster version is ours.
     pub agreed: bool,
+    /// It asks for what its member may see and does not keep, too.
+    pub on_request: bool,
+}
+
+impl Reader {
+    /// Whether a statement that is released to it is shown; or else only told of.
+    fn is_shown(&self, placer: &mut Placer<'_>, leaf: Option<&Hash>, statement: &Statement) -> bool {
+        // Without a number of copies everybody keeps what it may see.
+        if self.on_request || statement.copies == 0 {
+            return true;
+        }
+        let (Some(member), Some(leaf)) = (self.recipient.member(), leaf) else { return true };
+        placer.keeps(member, leaf, &statement.release, statement.copies) == Keeping::Keep
+    }
 }
 
 /// One statement that a caller may see.
@@ -155,7 +173,11 @@ impl Outgoing {
             for Leaving { entry, batch } in run {
                 let held = held.remove(&entry.index).unwrap_or_default();
                 let disclosure = match batch {
-                    Some(batch) => Some(self.disclosure(log, entry, batch, held, reader).await?),
+                    Some(batch) => {
+                        let shown = self.disclosure(log, entry, batch, held, reader, None).await?;
+                        let erased = self.erased(log, entry.index);
+                        Some(wire::Disclosure { erased, ..shown.into_wire(batch.header.count) })
+                    }
                     None => None,
                 };
                 let bytes = entry.bytes.len().saturating_add(disclosure.as_ref().map_or(0, disclosure_bytes));
@@ -192,6 +214,12 @@ impl Outgoing {
         }
     }
 
+    /// What was erased of an entry, for its readers.
+    fn erased(&self, log: LogId, entry: u64) -> Vec<wire::ErasedLeaves> {
+        ranges(&self.store.erased().of_entry(log, entry))
+    }
+
+    /// What is shown of a batch: of all of it, or of the leaves that are asked for.
     async fn disclosure(
         &self,
         log: LogId,
@@ -199,43 +227,49 @@ impl Outgoing {
         Batch { header, wanted }: &Batch,
         held: Vec<(u32, Bytes)>,
         reader: &Reader,
-    ) -> Result<wire::Disclosure, StoreError> {
-        let count = header.count;
-        let erased = self.store.erased().of_entry(log, entry.index);
-        let with_erased = |shown: wire::Disclosure| wire::Disclosure { erased: ranges(&erased), ..shown };
+        only: Option<&BTreeSet<u32>>,
+    ) -> Result<Disclosure, StoreError> {
         if !wanted {
-            return Ok(with_erased(Disclosure::nothing().into_wire(count)));
+            return Ok(Disclosure::nothing());
         }
         let Some(leaves) = self.leaves(log, entry, header, &held).await? else {
             // Whoever sent this entry kept back what proves a part of it, or it rotted here: others may have it.
-            let nothing = Disclosure { not_here: vec![(0, count)], ..Disclosure::nothing() };
-            return Ok(nothing.into_wire(count));
+            return Ok(Disclosure { not_here: vec![(0, header.count)], ..Disclosure::nothing() });
         };
+        let erased = self.store.erased().of_entry(log, entry.index);
         if let Some(open) = Open::stored(entry.open)
             && reader.filter.is_all()
+            && only.is_none()
             && erased.is_empty()
         {
             let all = Released::open(held, &open).into_inner().into_iter().map(|(_, bytes)| bytes).collect();
-            return Ok(Disclosure::whole(all).into_wire(count));
+            return Ok(Disclosure::whole(all));
         }
         let rosters = self.then_and_now(header, reader);
-        let clear: Vec<(u32, Bytes)> = held
-            .iter()
-            .filter(|(leaf, _)| !erased.contains_key(leaf))
-            .filter_map(|(leaf, bytes)| {
-                let statement = Statement::parse(bytes).ok()?;
-                let passed = Released::pass(
-                    (*leaf, bytes.clone()),
-                    &statement.release,
-                    &header.member,
-                    &self.server,
-                    &reader.recipient,
-                    rosters.as_rosters(),
-                )?;
-                reader.filter.wants(&statement).then(|| passed.into_inner())
-            })
-            .collect();
-        Ok(with_erased(disclose(clear, &leaves, reader.leaf_hashes).into_wire(count)))
+        let mut placer = Placer::new(&header.member, rosters.as_rosters());
+        let (mut clear, mut on_request) = (Vec::new(), Vec::new());
+        for (leaf, bytes) in held {
+            if erased.contains_key(&leaf) || only.is_some_and(|only| !only.contains(&leaf)) {
+                continue;
+            }
+            let Ok(statement) = Statement::parse(&bytes) else { continue };
+            let passed = Released::pass(
+                (leaf, bytes),
+                &statement.release,
+                &header.member,
+                &self.server,
+                &reader.recipient,
+                rosters.as_rosters(),
+            );
+            let Some(passed) = passed.filter(|_| reader.filter.wants(&statement)) else { continue };
+            if reader.is_shown(&mut placer, leaves.get(leaf as usize), &statement) {
+                clear.push(passed.into_inner());
+            } else {
+                on_request.push(leaf);
+            }
+        }
+        let shown = disclose(clear, &leaves, reader.leaf_hashes);
+        Ok(Disclosure { on_request: leaf_ranges(on_request), ..shown })
     }
 
     fn then_and_now(&self, header: &BatchHeader, reader: &Reader) -> ThenAndNow {
@@ -404,6 +438,19 @@ impl Outgoing {
         self.store.withdrawn(places).await
     }
 
+    /// Who was shown what on request, since `since` (Unix seconds), after a number.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn accesses(
+        &self,
+        since: u64,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<(u64, Access)>, StoreError> {
+        self.store.accesses(since, after, limit).await
+    }
+
     /// The committed heads.
     #[must_use]
     pub const fn heads(&self) -> &Heads {
@@ -469,7 +516,7 @@ fn disclose(clear: Vec<(u32, Bytes)>, leaves: &[Hash], leaf_hashes: bool) -> Dis
         let shown: Vec<u32> = clear.iter().map(|(index, _)| *index).collect();
         Rest::Proof(merkle::multi_prove(leaves, &shown).unwrap_or_default())
     };
-    Disclosure { clear, rest, not_here: Vec::new() }
+    Disclosure { clear, rest, ..Disclosure::nothing() }
 }
 
 /// Neighbours that one withdrawal erased, together.

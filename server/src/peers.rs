@@ -22,10 +22,13 @@ use almenara_proto::{
 use crate::{
     compare::{Compared, Pace},
     cosign::Cosigner,
+    custodian::Doubts,
     heads::Heads,
     ingest::{Ingest, NotNow},
+    keeping::Keeper,
     own_log::OwnLog,
     quarantine::Quarantine,
+    reports::Reports,
     rosters::SharedRosters,
 };
 
@@ -54,6 +57,12 @@ pub struct Peers {
     pub clock: Clock,
     /// Vouches to origins for what is held of their logs.
     pub cosigner: Cosigner,
+    /// What is ours to keep.
+    pub keeper: Keeper,
+    /// Who says that it keeps how much.
+    pub reports: Reports,
+    /// What came by streams that have ended.
+    pub doubts: Doubts,
     /// What others were heard to hold.
     pub compared: Compared,
     /// How the own log stands.
@@ -108,12 +117,20 @@ impl Peers {
         }
     }
 
+    /// What came since `before` by a stream that has ended.
+    fn doubt(&self, origin: &MemberName, before: u64) {
+        if let Some(head) = self.heads.get(origin).filter(|head| head.prefix.size() > before) {
+            self.doubts.add(head.log, before);
+        }
+    }
+
     async fn keep_following(&self, origin: &MemberName) {
         let (mut pause, mut turn) = (FIRST_PAUSE, 0usize);
         loop {
             self.until_it_goes_on(origin).await;
             let before = self.held(origin);
             let Err(ended) = self.stream(origin, origin).await else { return };
+            self.doubt(origin, before);
             if self.heed(origin, origin, &ended, pause).await.is_err() {
                 return;
             }
@@ -137,6 +154,7 @@ impl Peers {
                 }
             }
             if self.held(origin) > before {
+                self.doubt(origin, before);
                 pause = FIRST_PAUSE;
             }
             self.rest(origin, pause).await;

@@ -181,7 +181,10 @@ impl Recoverer {
             let Step::Page(page) = step else { continue };
             match &mut lost {
                 Some(lost) => page.entries.iter().for_each(|entry| lost.look(entry)),
-                None => self.keep(ReplicaPage::new(follower.prefix().clone(), page).relayed()).await?,
+                None => {
+                    self.keep(ReplicaPage::new(follower.prefix().clone(), page, &self.peers.keeper).relayed())
+                        .await?
+                }
             }
         }
         Ok(follower.prefix().size())

@@ -105,8 +105,11 @@ impl SharedRosters {
         Ok(version)
     }
 
-    fn has_rivals(&self) -> bool {
-        self.0.rivals.load(Ordering::Acquire)
+    /// Whether anything restricted flows at `time` (Unix seconds): not after the expiry of the roster in force, and not
+    /// while it has a rival.
+    #[must_use]
+    pub fn release_restricted(&self, time: u64) -> bool {
+        time <= self.current().roster.expires_at && !self.0.rivals.load(Ordering::Acquire)
     }
 }
 
@@ -123,7 +126,7 @@ impl ThenAndNow {
     #[must_use]
     pub fn at(rosters: &SharedRosters, version: u64, time: u64) -> Self {
         let now = rosters.current();
-        if time > now.roster.expires_at || rosters.has_rivals() {
+        if !rosters.release_restricted(time) {
             return Self { now, then: None };
         }
         let then =

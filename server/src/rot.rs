@@ -18,19 +18,18 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use almenara_client::{rpc::log_service_client::LogServiceClient, tls};
 use almenara_proto::{
-    batch::{Disclosure, VerifiedBatch, statement_id},
-    limits::MESSAGE_BYTES,
+    batch::statement_id,
+    limits::BATCH_STATEMENTS,
     log::LogEntry,
     merkle::{self, Hash},
     name::MemberName,
-    tile::{TILE_WIDTH, TileId},
-    wire,
 };
 
 use crate::{
+    fetch::{Fetcher, Tree, Wanted, entry_leaves},
     ingest::{self, NotNow},
+    keeping::Keeper,
     outgoing::Outgoing,
     peers::Peers,
     store::{LogId, Store, StoreError, write::NewEntry},
@@ -48,8 +47,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Entries of relays that are read from the store at once.
 const FILLED_AT_ONCE: u32 = 64;
-/// For one entry of one member's node: a page of 4 MiB over a slow line.
-const FETCH: Duration = Duration::from_secs(60);
 
 /// Entries of which nothing leaves, since what is stored of them is not what was signed. All clones share one.
 #[derive(Clone, Debug, Default)]
@@ -93,7 +90,7 @@ impl Rotten {
 /// Looks for what has rotted, and mends it.
 #[derive(Clone)]
 pub struct Mender {
-    /// How to reach the others, and the entrance.
+    /// The entrance, and the heads.
     pub peers: Peers,
     /// Checks what is stored.
     pub outgoing: Outgoing,
@@ -101,8 +98,10 @@ pub struct Mender {
     pub store: Store,
     /// What was found.
     pub rotten: Rotten,
-    /// Whose node.
-    pub member: MemberName,
+    /// Asks the others.
+    pub fetcher: Fetcher,
+    /// What is ours to keep.
+    pub keeper: Keeper,
 }
 
 /// Why an entry could not be had from a member.
@@ -116,14 +115,6 @@ enum NotMended {
     Write(String),
     #[error("no other member has it now")]
     Nobody,
-}
-
-/// An entry as another member shows it, proven.
-struct Shown {
-    bytes: Bytes,
-    /// Of all leaves; nothing for an entry that is no batch.
-    hashes: Vec<Hash>,
-    statements: Vec<(u32, Bytes, Option<u64>)>,
 }
 
 impl Mender {
@@ -150,7 +141,7 @@ impl Mender {
             while from < size {
                 let entries = self.store.entries(head.log, from, size, WALK_ENTRIES).await?;
                 let Some(last) = entries.last().map(|entry| entry.index) else { break };
-                let leaves = self.leaves(head.log, from, last, size).await?;
+                let leaves = entry_leaves(&self.store, head.log, from, last, size).await?;
                 for entry in &entries {
                     if leaves.get(&entry.index) == Some(&merkle::leaf_hash(&entry.bytes)) {
                         self.outgoing.check(head.log, entry).await?;
@@ -165,24 +156,6 @@ impl Mender {
             }
         }
         Ok(())
-    }
-
-    /// Leaf hashes of entries, from the log's tiles.
-    async fn leaves(
-        &self,
-        log: LogId,
-        first: u64,
-        last: u64,
-        size: u64,
-    ) -> Result<BTreeMap<u64, Hash>, StoreError> {
-        let wide = TILE_WIDTH as u64;
-        let ids = (first / wide..=last / wide).map(|index| TileId { level: 0, index });
-        let tiles = self.store.tiles(log, ids).await?;
-        let hashes = tiles.iter().flat_map(|(id, bytes)| {
-            let hashes = bytes.as_chunks::<32>().0.iter().map(|hash| Hash(*hash));
-            (id.index.saturating_mul(wide)..).zip(hashes)
-        });
-        Ok(hashes.filter(|(index, _)| *index < size).collect())
     }
 
     /// Mends what is found until `shutdown`.
@@ -275,30 +248,33 @@ impl Mender {
         let head = heads.iter().find(|head| head.log == log).ok_or(NotMended::Nobody)?;
         let stored = self.store.entries(log, index, index.saturating_add(1), 1).await?;
         let stored = stored.first().ok_or(NotMended::Nobody)?;
-        let leaves = self.leaves(log, index, index, head.prefix.size()).await?;
-        let leaf = leaves.get(&index).ok_or(NotMended::Nobody)?;
         let origin = head.prefix.member();
-        let roster = self.peers.rosters.current();
-        // The origin first: it shows all that we may have.
-        let others = roster.roster.members.keys().filter(|name| *name != origin);
+        let tree = Tree { origin, log, size: head.prefix.size() };
+        let wanted = Wanted::from([(index, (0..BATCH_STATEMENTS as u32).collect())]);
         let mut entry: Option<(Bytes, Vec<Hash>)> = None;
         let mut statements = BTreeMap::new();
         let mut complete = false;
-        for member in std::iter::once(origin).chain(others).filter(|name| **name != self.member) {
-            let shown = tokio::time::timeout(FETCH, self.fetch(member, origin, index, leaf)).await;
-            match shown {
-                Ok(Ok(shown)) => {
-                    // It shows all that we may have.
-                    complete |= member == origin;
-                    statements
-                        .extend(shown.statements.into_iter().map(|(at, bytes, key)| (at, (bytes, key))));
-                    let (_, hashes) = entry.get_or_insert((shown.bytes, shown.hashes));
-                    if statements.len() == hashes.len() {
-                        break;
-                    }
+        for member in self.fetcher.sources(origin) {
+            let shown = match self.fetcher.ask(&member, tree, &wanted, true).await {
+                Ok(shown) => shown.into_iter().next(),
+                Err(why) => {
+                    tracing::debug!(%member, index, %why, "an entry cannot be had there");
+                    continue;
                 }
-                Ok(Err(why)) => tracing::debug!(%member, index, %why, "an entry cannot be had there"),
-                Err(_) => tracing::debug!(%member, index, "an entry did not come in time"),
+            };
+            let Some(mut shown) = shown else { continue };
+            if let Ok(LogEntry::Batch(header)) = LogEntry::parse(&shown.bytes) {
+                if shown.hashes.is_empty() {
+                    continue;
+                }
+                self.keeper.keep(&header.content, &mut shown.statements);
+            }
+            // It shows all that is ours to keep.
+            complete |= member == *origin;
+            statements.extend(shown.statements.into_iter().map(|(at, bytes, key)| (at, (bytes, key))));
+            let (_, hashes) = entry.get_or_insert((shown.bytes, shown.hashes));
+            if statements.len() == hashes.len() {
+                break;
             }
         }
         let (bytes, hashes) = entry.ok_or(NotMended::Nobody)?;
@@ -319,7 +295,7 @@ impl Mender {
             }
         }
         let missing = hashes.len().saturating_sub(statements.len());
-        if missing > 0 && *origin == self.member {
+        if missing > 0 && *origin == *self.keeper.member() {
             tracing::error!(
                 entry = index,
                 missing,
@@ -341,55 +317,4 @@ impl Mender {
         tracing::info!(%origin, entry = index, missing, "an entry was fetched anew");
         Ok(())
     }
-
-    /// One entry of a log as `member`'s node shows it, when it is the one that stands in our tree.
-    async fn fetch(
-        &self,
-        member: &MemberName,
-        origin: &MemberName,
-        index: u64,
-        leaf: &Hash,
-    ) -> Result<Shown, String> {
-        let roster = self.peers.rosters.current();
-        let address = roster.roster.member(member).map(|member| member.grpc.as_str()).unwrap_or_default();
-        let Peers { identity, authorities, clock, .. } = &self.peers;
-        let channel = tls::connect(address, member.as_str(), identity, authorities, clock)
-            .await
-            .map_err(|error| error.to_string())?;
-        let request = wire::ReplicateRequest {
-            origin: origin.to_string(),
-            from: index,
-            filter: Some(wire::Filter::default()),
-            live: false,
-            roster: roster.roster.version,
-            leaf_hashes: true,
-        };
-        let mut client = LogServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
-        let failed = |status: tonic::Status| status.to_string();
-        let mut frames = client.replicate(request).await.map_err(failed)?.into_inner();
-        while let Some(frame) = frames.message().await.map_err(failed)? {
-            if let Some(wire::replicate_frame::Frame::Page(page)) = frame.frame {
-                let first = page.entries.into_iter().next().filter(|_| page.from == index);
-                return prove(first.ok_or("it shows another entry")?, leaf);
-            }
-        }
-        Err("it does not have it yet".to_owned())
-    }
-}
-
-/// Nothing is believed but what leads to the leaf in our own tree, and to the root under the header there.
-fn prove(frame: wire::EntryFrame, leaf: &Hash) -> Result<Shown, String> {
-    let bytes = frame.entry;
-    if merkle::leaf_hash(&bytes) != *leaf {
-        return Err("its entry is not the one in the log".to_owned());
-    }
-    let Ok(LogEntry::Batch(header)) = LogEntry::parse(&bytes) else {
-        return Ok(Shown { bytes, hashes: Vec::new(), statements: Vec::new() });
-    };
-    let batch = Disclosure::from_wire(frame.disclosure.unwrap_or_default(), header.content.count)
-        .and_then(|shown| VerifiedBatch::verify_disclosure(header, shown))
-        .map_err(|void| void.to_string())?;
-    let hashes = batch.leaf_hashes.ok_or("it shows nothing of the batch")?;
-    let sound = batch.leaves.into_iter().filter(|leaf| leaf.statement.is_ok()).collect();
-    Ok(Shown { bytes, hashes, statements: ingest::statements(sound) })
 }

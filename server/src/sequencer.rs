@@ -300,6 +300,9 @@ impl Sequencer {
                     statements.retain(|(leaf, ..)| !erased.contains_key(leaf));
                     changed(self.store.add_statements(log, entry, &statements).await, reply)?;
                 }
+                Job::Accesses(accesses, since, reply) => {
+                    changed(self.store.log_accesses(&accesses, since).await, reply)?;
+                }
                 Job::Drop(log, entry, leaves, reply) => {
                     let dropped = self.store.drop_statements(log, entry, &leaves).await;
                     dropping.push((dropped, reply));
@@ -517,6 +520,7 @@ fn weight(job: &Job) -> usize {
     match job {
         Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) => 0,
         Job::Mend(_, entry, _) => entry.statements.len(),
+        Job::Accesses(accesses, ..) => accesses.len(),
         Job::Add(_, _, statements, _) => statements.len(),
         Job::Drop(_, _, leaves, _) => leaves.len(),
         Job::EndErasures(places, ..) => places.len(),

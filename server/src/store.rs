@@ -3,6 +3,7 @@
 //! Only the sequencer writes ([`mod@write`]); everybody else reads what is committed ([`mod@read`]). Numbers that
 //! readers page by are log positions, given in the writing transaction.
 
+pub mod accesses;
 mod change;
 pub mod erased;
 mod forget;

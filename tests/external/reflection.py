@@ -10,7 +10,8 @@ from federation import Federation
 
 MEMBER = "police.th.example"
 SERVICES = {
-    "almenara.v1.LogService": {"Cosign", "GetCheckpoint", "Replicate"},
+    "almenara.v1.CustodyService": {"Accesses", "Confirm", "Reports"},
+    "almenara.v1.LogService": {"Cosign", "Fetch", "GetCheckpoint", "Replicate"},
     "almenara.v1.LookupService": {"Lookup"},
     "almenara.v1.PublishService": {"Publish"},
     "almenara.v1.RosterService": {"Get", "Submit"},

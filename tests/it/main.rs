@@ -8,6 +8,7 @@ mod authority;
 mod canonical;
 mod convergence;
 mod cosigning;
+mod custody;
 mod backup;
 mod disputes;
 mod documents;

@@ -53,13 +53,13 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    fn context(&self, json: bool) -> (Context, Captured) {
+    pub(crate) fn context(&self, json: bool) -> (Context, Captured) {
         let (output, captured) = Output::captured(Manner { json, ..Manner::default() }, "");
         let context = Context::new(Home::new(&self.folder), output, Environment::default());
         (context.with(self.clock.clone(), Random::system()), captured)
     }
 
-    async fn pull(&self) -> Result<(serde_json::Value, Captured), CliError> {
+    pub(crate) async fn pull(&self) -> Result<(serde_json::Value, Captured), CliError> {
         let (context, captured) = self.context(true);
         let outcome = pull::run(
             pull::Args { members: Vec::new(), wait: None, choice: pull::Choice::default() },

@@ -71,6 +71,8 @@ pub struct MemberHome {
 pub struct Setup {
     /// Groups of the roster: a name, and which members, by position.
     pub groups: Vec<(&'static str, Vec<usize>)>,
+    /// Who else can compel a member, by its position.
+    pub also_subject_to: Vec<(usize, &'static str)>,
     /// Cosignatures that settle; one, where anybody else could give it, when not said.
     pub quorum: Option<u32>,
     /// For one publisher.
@@ -95,6 +97,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             groups: Vec::new(),
+            also_subject_to: Vec::new(),
             quorum: None,
             statements_per_day: 100_000_000,
             lookups_per_minute: 1_000_000_000,
@@ -165,7 +168,10 @@ impl Cluster {
         let mut entries = BTreeMap::new();
         for (at, (name, jurisdiction)) in (0u8..).zip(members) {
             let home = MemberHome::create(name, at).await?;
-            entries.insert(home.name.clone(), member_entry(&home, jurisdiction)?);
+            let mut entry = member_entry(&home, jurisdiction)?;
+            let also = setup.also_subject_to.iter().filter(|(member, _)| *member == usize::from(at));
+            entry.also_subject_to = also.map(|(_, code)| code.parse()).collect::<Result<_, _>>()?;
+            entries.insert(home.name.clone(), entry);
             homes.push(home);
         }
         let named = |members: &[usize]| -> BTreeSet<MemberName> {

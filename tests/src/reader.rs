@@ -9,15 +9,22 @@ use almenara_certs::Role;
 use almenara_client::{
     follow::{Follower, Step, VerifiedEntry},
     pages::Pages,
-    rpc::{log_service_client::LogServiceClient, lookup_service_client::LookupServiceClient},
+    rpc::{
+        custody_service_client::CustodyServiceClient, log_service_client::LogServiceClient,
+        lookup_service_client::LookupServiceClient,
+    },
     tls,
 };
 use almenara_proto::{
+    batch::{Disclosure, Leaf, VerifiedBatch},
     checkpoint::{SignedCheckpoint, origin_of},
+    custody::VerifiedReport,
     indicator::{Indicator, Kind},
     keys::PublicKey,
     limits::MESSAGE_BYTES,
+    log::{LogEntry, Signed},
     prefix::Prefix,
+    roster::Roster,
     statement::wire_indicator,
     wire::{self, Counted},
 };
@@ -67,6 +74,47 @@ impl Reader {
     ) -> Result<tonic::Streaming<wire::ReplicateFrame>> {
         let mut client = LogServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
         Ok(client.replicate(request).await?.into_inner())
+    }
+
+    /// Statements by their places: what came, by leaf, checked against the signed header.
+    ///
+    /// # Errors
+    /// As the node says, or when what it shows does not hold.
+    pub async fn fetch(&self, origin: &str, entry: u64, leaves: &[u32], roster: u64) -> Result<Vec<Leaf>> {
+        let mut client = LogServiceClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES);
+        let leaves = leaves.iter().map(|&start| wire::LeafRange { start, end: start + 1 }).collect();
+        let wanted = vec![wire::LeavesOf { entry, leaves }];
+        let request = wire::FetchRequest { origin: origin.to_owned(), roster, wanted, to_keep: false };
+        let mut answers = client.fetch(request).await?.into_inner();
+        let Some(fetched) = answers.message().await? else { return Ok(Vec::new()) };
+        anyhow::ensure!(
+            fetched.entry == entry && answers.message().await?.is_none(),
+            "one entry was asked for"
+        );
+        let frame = fetched.frame.context("a frame")?;
+        let LogEntry::Batch(header) = LogEntry::parse(&frame.entry)? else { anyhow::bail!("it is no batch") };
+        let shown = Disclosure::from_wire(frame.disclosure.context("a disclosure")?, header.content.count)?;
+        Ok(VerifiedBatch::verify(header, shown)?.leaves)
+    }
+
+    /// Who was shown what on request, as the node logged it.
+    ///
+    /// # Errors
+    /// As the node says.
+    pub async fn accesses(&self) -> Result<Vec<wire::Access>> {
+        let mut client = CustodyServiceClient::new(self.channel.clone());
+        Ok(client.accesses(wire::AccessesRequest::default()).await?.into_inner().accesses)
+    }
+
+    /// The custody reports that the node knows, verified.
+    ///
+    /// # Errors
+    /// As the node says, or when one does not hold.
+    pub async fn reports(&self, roster: &Roster) -> Result<Vec<VerifiedReport>> {
+        let mut client = CustodyServiceClient::new(self.channel.clone());
+        let answer = client.reports(wire::ReportsRequest {}).await?.into_inner();
+        let verify = |wire| Ok(VerifiedReport::verify(Signed::parse(wire)?, roster)?);
+        answer.reports.into_iter().map(verify).collect()
     }
 
     /// One verdict for each domain, with the bytes of the whole answer.

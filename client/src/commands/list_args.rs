@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use almenara_proto::{
     indicator::Kind,
     release::{Audience, Pap, Tlp},
+    roster::CustodyRule,
     statement::{Basis, Category},
 };
 
@@ -111,7 +112,7 @@ fn category(name: &str) -> Result<Category, String> {
 
 impl ListArgs {
     /// What is said where a line does not.
-    pub(super) fn defaults(&self, now: u64) -> Defaults {
+    pub(super) fn defaults(&self, now: u64, custody: CustodyRule) -> Defaults {
         let basis = match (&self.from, self.observed) {
             (Some(list), _) => Some(Basis::Imported(list.clone())),
             (None, true) => Some(Basis::Observed),
@@ -136,6 +137,7 @@ impl ListArgs {
             to: self.to.iter().cloned().collect(),
             not_to: self.not_to.iter().cloned().collect(),
             copies: self.copies,
+            custody,
             region: self.region.clone(),
             chain: self.chain.clone(),
             platform: self.platform.clone(),

@@ -38,7 +38,11 @@ impl ListArgs {
         Ok(Reading {
             waiting: formats.collect::<Result<_, CliError>>()?,
             current: None,
-            defaults: self.defaults(context.now()),
+            // Before there is a roster nobody asks for copies.
+            defaults: self.defaults(
+                context.now(),
+                context.rosters().map(|rosters| rosters.current().roster.custody).unwrap_or_default(),
+            ),
             several: files.len() > 1,
             seen: Seen::default(),
             tally: Tally::default(),

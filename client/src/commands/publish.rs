@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{
     desk,
     list_args::ListArgs,
-    lists,
+    lists, preview,
     send::{self, OwnNode, Sending},
 };
 use crate::{
@@ -27,6 +27,9 @@ pub struct Args {
     /// Write what the node refuses, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub refused: Option<PathBuf>,
+    /// Say who would see and who would keep each statement, and do nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub preview: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -41,6 +44,9 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         return Err(CliError::usage(
             "publish reads its files twice, so it cannot read standard input: `almenara import` it to a drafts file",
         ));
+    }
+    if args.preview {
+        return preview::run(&args.files, &args.list, context);
     }
     let sealer = desk::sealer(None, context)?;
     let node = OwnNode::find(context)?;

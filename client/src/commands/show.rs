@@ -105,7 +105,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let Some(judged) = judged else {
         context
             .output
-            .say("Nothing of it is in the local store: it was not pulled, or is withheld from us.")?;
+            .say("Nothing of it is in the local store: it was not pulled, or is withheld from us, or others keep it: \
+                  `almenara fetch ADDRESS` asks them.")?;
         return Ok(Outcome::No);
     };
     let mut shown = Vec::new();

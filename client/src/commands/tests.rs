@@ -405,6 +405,32 @@ fn only_another_members_report_is_disputed() {
     desk.check("sight domain co.uk --tlp GREEN", 2, "public suffix");
 }
 
+#[test]
+fn a_preview_says_before_anything_is_signed_who_would_see_and_who_would_keep_it() {
+    let desk = Desk::new();
+    let line = |value: u32, rest: &str| {
+        format!(
+            "{{\"kind\":\"domain\",\"value\":\"scam{value}.example\",\"categories\":[\"scam.phishing\"],\
+             \"basis\":\"observed\",\"pap\":\"GREEN\",{rest}}}\n"
+        )
+    };
+    let amber = "\"tlp\":\"AMBER\",\"to\":[\"m2.example\"],\"copies\":2";
+    let mut text: String = (0..40).map(|value| line(value, amber)).collect();
+    text.push_str(&line(90, "\"tlp\":\"GREEN\""));
+    desk.write("drafts.jsonl", &text);
+    // Equal ones are one line.
+    let said = desk.check("publish --preview @drafts.jsonl --json", 0, "");
+    let lines: Vec<serde_json::Value> =
+        said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert_eq!(lines[0]["statements"], 40);
+    assert_eq!(lines[0]["seen_by"], serde_json::json!(["m2.example"]));
+    assert_eq!(lines[0]["kept_by"], serde_json::json!(["m2.example"]));
+    assert_eq!((&lines[0]["due"], &lines[0]["shortfall"]), (&2.into(), &1.into()));
+    assert_eq!(lines[1]["seen_by"], lines[1]["kept_by"]);
+    desk.check("publish --preview @drafts.jsonl", 0, "shortfall 1 of 2 copies");
+}
+
 /// A log with a batch of four of which two are shown, and one that is withdrawn later.
 fn told() -> TestLog {
     let mut log = TestLog::new(1);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use almenara_proto::{
     indicator::Kind,
     release::{Audience, Pap, Tlp},
+    roster::CustodyRule,
     statement::{Basis, Category},
 };
 
@@ -48,6 +49,8 @@ pub struct Defaults {
     pub not_to: BTreeSet<Audience>,
     /// Custody.
     pub copies: Option<u32>,
+    /// The roster's copies, where neither says a number.
+    pub custody: CustodyRule,
     /// Country of national phone numbers and bank accounts.
     pub region: Option<String>,
     /// Chain of wallets; `auto` or absent: the address's own form decides.

@@ -77,7 +77,8 @@ impl Fields {
         };
         let canonical = canonicalise(kind, self.value.as_deref().unwrap_or_default(), &self.hints(defaults))?;
         let release = self.release(defaults)?;
-        let copies = self.copies.or(defaults.copies).unwrap_or_default();
+        let rule = || release.tlp.map_or(0, |tlp| defaults.custody.copies(tlp));
+        let copies = self.copies.or(defaults.copies).unwrap_or_else(rule);
         let source = Source {
             line: self.line.unwrap_or(line),
             file: match &self.file {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use almenara_proto::{
-    release::Audience,
+    release::{Audience, Tlp},
     statement::{Action, Basis, Claim, Dispute, Reference, Report, Sighting},
 };
 
@@ -22,7 +22,8 @@ impl From<&Draft> for Fields {
             pap: draft.release.pap.map(|pap| pap.as_str().to_owned()),
             to: names(&draft.release.to),
             not_to: names(&draft.release.not_to),
-            copies: (draft.copies > 0).then_some(draft.copies),
+            // None is said too: whoever reads it may have another roster's default.
+            copies: matches!(draft.release.tlp, Some(Tlp::Amber | Tlp::AmberStrict)).then_some(draft.copies),
             ..Self::default()
         };
         match &draft.claim {

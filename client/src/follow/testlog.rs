@@ -268,7 +268,7 @@ pub(crate) fn shown(batch: &SignedBatch, clear: &[u32], leaf_hashes: bool) -> wi
         Rest::Proof(merkle::multi_prove(&leaves, clear).expect("indices"))
     };
     let clear = clear.iter().map(|&at| (at, batch.statements[at as usize].clone())).collect();
-    Disclosure { clear, rest, not_here: Vec::new() }.into_wire(header.count)
+    Disclosure { clear, rest, ..Disclosure::nothing() }.into_wire(header.count)
 }
 
 pub(crate) fn note(signed: &SignedCheckpoint) -> wire::ReplicateFrame {

@@ -469,9 +469,9 @@ impl Replica {
                 let leaves = batch.map(|batch| batch.leaves.as_slice()).unwrap_or_default();
                 facts.counts.batches += 1;
                 facts.counts.withheld += u64::from(header.count).saturating_sub(leaves.len() as u64);
-                let ranges = batch.map(|batch| batch.not_here.as_slice()).unwrap_or_default();
-                facts.counts.not_here +=
-                    ranges.iter().map(|(a, b)| u64::from(b.saturating_sub(*a))).sum::<u64>();
+                let ranges =
+                    batch.into_iter().flat_map(|batch| batch.not_here.iter().chain(&batch.on_request));
+                facts.counts.not_here += ranges.map(|(a, b)| u64::from(b.saturating_sub(*a))).sum::<u64>();
                 for leaf in leaves {
                     let Ok(statement) = &leaf.statement else {
                         facts.counts.void += 1;

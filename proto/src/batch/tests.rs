@@ -305,7 +305,7 @@ fn shown(batch: &SignedBatch, clear: &[u32], with_leaves: bool) -> wire::Disclos
         Rest::Proof(merkle::multi_prove(&hashes, clear).expect("a proof"))
     };
     let bytes = |index: &u32| (*index, batch.statements[*index as usize].clone());
-    Disclosure { clear: clear.iter().map(bytes).collect(), rest, not_here: Vec::new() }
+    Disclosure { clear: clear.iter().map(bytes).collect(), rest, ..Disclosure::nothing() }
         .into_wire(batch.header.content.count)
 }
 
@@ -375,6 +375,8 @@ fn a_disclosure_that_does_not_fit_is_refused() {
         check(&|d| d.ranges = vec![range(1, 2), range(2, 3), range(4, 5)], true);
         check(&|d| d.not_here = vec![range(0, 1), range(5, 6)], true);
         check(&|d| d.not_here = vec![range(5, 9)], false);
+        check(&|d| d.on_request = vec![range(0, 1), range(5, 6)], true);
+        check(&|d| d.on_request = vec![range(5, 9)], false);
         check(&|d| d.ranges.clear(), false);
         check(&|d| d.ranges = vec![range(1, 4)], false);
         check(&|d| d.ranges.swap(0, 1), false);
@@ -425,7 +427,7 @@ fn an_inflated_count_is_exposed() {
 fn indices_that_a_program_mixed_up_are_refused() {
     let batch = reports(2);
     let clear = vec![(1, batch.statements[0].clone()), (0, batch.statements[1].clone())];
-    let mixed = Disclosure { clear, rest: Rest::Proof(Vec::new()), not_here: Vec::new() };
+    let mixed = Disclosure { clear, ..Disclosure::nothing() };
     assert!(VerifiedBatch::verify_disclosure(batch.header, mixed).is_err());
 }
 
@@ -443,8 +445,7 @@ proptest! {
             statements: batch.statements.iter().take(statements).cloned().collect(),
             proof: vec![1; proof].into(),
             leaf_hashes: vec![1; hashes].into(),
-            not_here: Vec::new(),
-            erased: Vec::new(),
+            ..wire::Disclosure::default()
         };
         let holds = verify(&batch, wire.clone()).is_ok();
         // Made-up hashes hold nowhere: only what shows nothing, or nothing but hashes, is left.

@@ -127,7 +127,7 @@ impl Proof {
         let shown = Disclosure {
             clear: vec![(self.leaf, self.statement.clone())],
             rest: Rest::Proof(self.disclosure.clone()),
-            not_here: Vec::new(),
+            ..Disclosure::nothing()
         };
         let batch = VerifiedBatch::verify_disclosure(header.clone(), shown).map_err(Unproven::Disclosure)?;
         let leaf = batch.leaves.into_iter().next().ok_or(Unproven::NoStatement)?;

@@ -261,7 +261,7 @@ fn shown(batch: &SignedBatch, clear: &[u32], with_leaves: bool) -> wire::Disclos
         Rest::Proof(merkle::multi_prove(&leaves, clear).expect("a proof"))
     };
     let clear = (0..).zip(batch.statements.clone()).filter(|(index, _)| clear.contains(index)).collect();
-    Disclosure { clear, rest, not_here: Vec::new() }.into_wire(batch.header.content.count)
+    Disclosure { clear, rest, ..Disclosure::nothing() }.into_wire(batch.header.content.count)
 }
 
 /// `disclosures.json`.

@@ -15,7 +15,7 @@ use almenara_proto::{
     wire::{self, replicate_frame::Frame},
 };
 
-use super::{Api, services::log_service_server::LogService};
+use super::{Api, fetch, services::log_service_server::LogService};
 use crate::{
     error,
     heads::{Head, Settled},
@@ -73,6 +73,12 @@ impl LogApi {
 #[tonic::async_trait]
 impl LogService for LogApi {
     type ReplicateStream = Stream;
+    type FetchStream = fetch::Stream;
+
+    async fn fetch(&self, request: Request<wire::FetchRequest>) -> Result<Response<fetch::Stream>, Status> {
+        let account = self.0.account(&request)?;
+        fetch::fetch(&self.0, account, request.into_inner()).map(Response::new)
+    }
 
     async fn get_checkpoint(
         &self,
@@ -121,6 +127,7 @@ impl LogService for LogApi {
             leaf_hashes: wanted.leaf_hashes,
             log_key: segment.map(|segment| segment.log_key.0),
             agreed: wanted.roster == roster.version,
+            on_request: false,
         };
         let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
         let frames = Frames { sender: frames, unread: self.0.unread, hang_up };

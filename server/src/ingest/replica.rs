@@ -2,6 +2,7 @@
 
 use almenara_client::follow::{VerifiedEntry, VerifiedPage};
 use almenara_proto::{
+    batch::{BatchHeader, Leaf},
     checkpoint::SignedCheckpoint,
     log::LogEntry,
     merkle::{self, Hash},
@@ -9,7 +10,7 @@ use almenara_proto::{
 };
 
 use super::admit::{is_open, statements};
-use crate::store::write::NewEntry;
+use crate::{keeping::Keeper, store::write::NewEntry};
 
 /// A verified page of another member's log, without the parsed statements: many of them wait at once.
 #[derive(Debug)]
@@ -37,11 +38,16 @@ pub struct ReplicaEntry {
 }
 
 impl ReplicaPage {
-    /// Keeps what the store needs of a verified page, and `prefix` as it is after the page.
+    /// Keeps what the store needs of a verified page, the statements that are ours to keep, and `prefix` as it is
+    /// after the page.
     #[must_use]
-    pub fn new(prefix: Prefix, page: VerifiedPage) -> Self {
+    pub fn new(prefix: Prefix, page: VerifiedPage, keeper: &Keeper) -> Self {
         let checkpoint = page.caught_up.then_some(page.checkpoint);
-        let entries = page.entries.into_iter().map(replica_entry).collect();
+        let entries = page
+            .entries
+            .into_iter()
+            .map(|entry| replica_entry(entry, |header, leaves| keeper.retain(header, leaves)))
+            .collect();
         Self { prefix, entries, checkpoint }
     }
 
@@ -61,18 +67,21 @@ impl ReplicaPage {
     }
 }
 
-fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
+fn replica_entry(entry: VerifiedEntry, retain: impl Fn(&BatchHeader, &mut Vec<Leaf>)) -> ReplicaEntry {
     let counted = entry.outcome.ok();
     let is_batch = matches!(counted, Some(LogEntry::Batch(_)));
     let (open, statements, leaf_hashes, hollow) = match entry.batch {
         Some(mut batch) => {
             let count = batch.header.content.count;
             let hollow = batch.leaf_hashes.is_none() && batch.leaves.len() < count as usize;
-            // A void statement counts for nothing and may have any size: its leaf hash is what stays of it.
-            batch.leaves.retain(|leaf| leaf.statement.is_ok());
+            let open = is_open(&batch.leaves, count);
+            if !open {
+                // Of others only the leaf hash stays. A void statement counts for nothing and may have any size.
+                retain(&batch.header.content, &mut batch.leaves);
+            }
             let whole = batch.leaves.len() == count as usize;
             let hashes = batch.leaf_hashes.filter(|_| !whole);
-            (is_open(&batch.leaves, count), statements(batch.leaves), hashes, hollow)
+            (open, statements(batch.leaves), hashes, hollow)
         }
         None => (false, Vec::new(), None, is_batch),
     };
@@ -96,7 +105,7 @@ fn replica_entry(entry: VerifiedEntry) -> ReplicaEntry {
 #[cfg(test)]
 mod tests {
     use almenara_proto::{
-        batch::{Author, BatchHeader, Disclosure, VerifiedBatch, seal, statement_id},
+        batch::{Author, Disclosure, VerifiedBatch, seal, statement_id},
         indicator::{Indicator, Kind},
         keys::SigningKey,
         log::{Body as _, Signed},
@@ -135,13 +144,9 @@ mod tests {
             VerifiedBatch::verify(header.clone(), Disclosure::whole(shown.to_vec())).expect("it holds");
         let entry = LogEntry::Batch(header);
         let bytes = entry.encode();
-        let kept = replica_entry(VerifiedEntry {
-            index: 7,
-            bytes,
-            outcome: Ok(entry),
-            batch: Some(batch),
-            disclosure: None,
-        });
+        let entry =
+            VerifiedEntry { index: 7, bytes, outcome: Ok(entry), batch: Some(batch), disclosure: None };
+        let kept = replica_entry(entry, |_, leaves| leaves.retain(|leaf| leaf.statement.is_ok()));
         assert_eq!(kept.new.statements.iter().map(|(leaf, ..)| *leaf).collect::<Vec<_>>(), [1]);
         assert_eq!(kept.new.leaf_hashes, Some(leaves));
         assert!(!kept.new.open);

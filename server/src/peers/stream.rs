@@ -24,6 +24,7 @@ use super::{Ended, Peers};
 use crate::{
     heads::Settled,
     ingest::{NotNow, ReplicaPage},
+    keeping::Keeper,
 };
 
 /// Pages handed to the sequencer and not committed yet: enough to fill its groups, bounded as each holds about
@@ -76,6 +77,7 @@ impl Peers {
     pub(crate) async fn stream(&self, origin: &MemberName, from: &MemberName) -> Result<(), Ended> {
         let channel = self.channel(from).await?;
         self.fetch_rosters(channel.clone()).await?;
+        self.reports.collect_from(channel.clone());
         let own = from == origin;
         let mut follower = self.follower(origin)?;
         let (mut replaced, mut rounds) = (self.rosters.subscribe(), self.compared.rounds());
@@ -126,9 +128,10 @@ impl Peers {
             };
             let accepted = self.rosters.current();
             // Some milliseconds of hashing: off the threads that serve others.
+            let keeper = self.keeper.clone();
             let stepped = tokio::task::spawn_blocking(move || {
                 let step = follower.step(frame, &accepted.roster);
-                let step = step.map(|step| Taken::of(step, &follower, &accepted.roster));
+                let step = step.map(|step| Taken::of(step, &follower, &accepted.roster, &keeper));
                 (follower, step)
             });
             let (back, taken) =
@@ -163,7 +166,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn of(step: Step, follower: &Follower, roster: &Roster) -> Self {
+    fn of(step: Step, follower: &Follower, roster: &Roster, keeper: &Keeper) -> Self {
         let prefix = follower.prefix();
         let settled = |note: &SignedCheckpoint| {
             let reached = note.checkpoint().size <= prefix.size();
@@ -173,7 +176,7 @@ impl Taken {
             Step::Checkpoint(note) => Self { page: None, settled: settled(&note) },
             Step::Page(page) => {
                 let settled = if page.caught_up { settled(&page.checkpoint) } else { None };
-                Self { page: Some(ReplicaPage::new(prefix.clone(), page)), settled }
+                Self { page: Some(ReplicaPage::new(prefix.clone(), page, keeper)), settled }
             }
         }
     }

@@ -74,6 +74,13 @@ const STEPS: &[&[&str]] = &[
         PRIMARY KEY (member, public_key)){clustered}",
     ],
     &[
+        // Who was shown what on request: no value, nobody below a member, and nothing after thirty days.
+        "CREATE TABLE accesses (
+        number BIGINT NOT NULL PRIMARY KEY,
+        at BIGINT NOT NULL,
+        place BIGINT NOT NULL,
+        asker TEXT NOT NULL,
+        holder TEXT NOT NULL)",
         // Unix seconds of the last entries that came.
         "ALTER TABLE logs ADD COLUMN moved_at BIGINT NOT NULL DEFAULT 0",
         // Logs whose key signed two histories, and the last size that both have.
