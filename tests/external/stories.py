@@ -1,6 +1,7 @@
 """What a federation goes through, told by its own commands: who joins and leaves, who tries to capture it, and what
-becomes of a stolen key. With `--transcript FILE` the commands and what they printed are written down: docs/stories.md."""
+becomes of a stolen key, of a withdrawal that is held back, and of a log with two histories. With `--transcript FILE` the commands and what they printed are written down: docs/stories.md."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -41,6 +42,10 @@ class Story(Federation):
         self.checks.check(f"`{short(command)}` {wanted}", held, f"{done.returncode}: {said}")
         return said
 
+    def words(self, command: str) -> str:
+        done = self.run(command.split())
+        return done.stdout + done.stderr
+
     def remark(self, sentence: str) -> None:
         self.lines += ["", sentence]
 
@@ -55,6 +60,16 @@ class Story(Federation):
         for home in homes:
             self.shell(f"almenara --home ops roster sign {roster} --key {home}/keys/root.pem --yes")
 
+    def grant(self, desk: str, home: str, ops: str, publisher: str) -> None:
+        """Makes a desk that can publish."""
+        name = publisher.split("/")[1]
+        self.shell(f"almenarad --home {home} cert issue --role publisher --name {name} --client-home {desk}")
+        self.shell(f"almenara --home {desk} keygen --purpose publisher --name {publisher}")
+        self.shell(
+            f"almenara --home {desk} grant --root-key {home}/keys/root.pem --publisher {publisher} "
+            f"--key {desk}/keys/{name}.pub.pem -o {desk}.signed && almenara --home {ops} submit {desk}.signed --yes"
+        )
+
     def everywhere(self, version: int, but: str = "") -> None:
         """Waits until every running node is under this roster, as its folder shows."""
         rosters = [self.folder / home / "rosters" / f"{version}.roster" for home in self.nodes if home != but]
@@ -66,6 +81,19 @@ class Story(Federation):
             f"almenara --home {desk} import one.txt --kind domain --category scam.investment --observed --tlp CLEAR "
             f"--pap CLEAR -o one.jsonl && almenara --home {desk} publish one.jsonl --yes && rm one.jsonl"
         )
+
+    def copy(self, home: str, to: str) -> None:
+        """A backup of a stopped node's store."""
+        shutil.copytree(self.folder / home / "store", self.folder / to)
+
+    def put_back(self, copy: str, home: str) -> None:
+        shutil.rmtree(self.folder / home / "store")
+        shutil.copytree(self.folder / copy, self.folder / home / "store")
+
+    def address(self, app: str, name: str) -> str:
+        """Of the one statement about a domain."""
+        self.shell(f"almenara --home {app} pull --wait 20")
+        return json.loads(self.shell(f"almenara --home {app} show domain {name} --json").splitlines()[0])["address"]
 
     def listed(self, app: str) -> set[str]:
         self.shell(f"almenara --home {app} pull --wait 20")
@@ -94,6 +122,8 @@ def check(checks: Checks, federation: Federation, transcript: Path | None = None
         captures(story)
         is_stolen(story)
         leaves(story)
+        hides(story)
+        forks(story)
     finally:
         story.stop()
     if transcript:
@@ -105,7 +135,7 @@ HEAD = """# What happens when …
 A federation of a police desk (`th`), an NGO (`nl`) and a platform (`us`), on one machine. Everything below was typed by
 `tests/external/stories.py`, which checks each answer; `python3 tests/external --binaries DIR --transcript docs/stories.md`
 writes this page anew. Long hashes are cut; `--home ops` is an operator's folder with the rosters, `--home app` a platform's
-reader, `--home desk` the police's desk.
+reader, `--home desk` and `--home night` are desks of the police.
 """
 
 
@@ -121,20 +151,11 @@ def begin(story: Story) -> None:
         story.shell(f"almenarad --home {home} join v1.roster --yes")
         story.restart(home)
     story.shell("almenarad --home th cert issue --role operator --name ops --client-home ops")
-    story.shell("almenarad --home th cert issue --role publisher --name cyber-desk --client-home desk")
     story.shell("almenarad --home nl cert issue --role consumer --name app-1 --client-home app")
     story.shell("almenarad --home us cert issue --role consumer --name app-1 --client-home us-app")
-    story.shell("almenarad --home us cert issue --role publisher --name trust-desk --client-home us-desk")
     story.shell("almenarad --home us cert issue --role operator --name ops --client-home us-ops")
-    for desk, home, ops, member, name in [
-        ("desk", "th", "ops", POLICE, "cyber-desk"),
-        ("us-desk", "us", "us-ops", "platform.us.example", "trust-desk"),
-    ]:
-        story.shell(f"almenara --home {desk} keygen --purpose publisher --name {member}/{name}")
-        story.shell(
-            f"almenara --home {desk} grant --root-key {home}/keys/root.pem --publisher {member}/{name} "
-            f"--key {desk}/keys/{name}.pub.pem -o {desk}.signed && almenara --home {ops} submit {desk}.signed --yes"
-        )
+    story.grant("desk", "th", "ops", f"{POLICE}/cyber-desk")
+    story.grant("us-desk", "us", "us-ops", "platform.us.example/trust-desk")
     story.publish("desk", "fake-broker.example")
     story.publish("us-desk", "romance-app.example")
     story.checks.check("a reader lists what was published", story.listed("app") == LISTED, story.listed("app"))
@@ -222,4 +243,65 @@ def leaves(story: Story) -> None:
     story.remark("What it said before stays in everybody's logs, and can be verified:")
     story.shell("almenara --home app pull --wait 20")
     story.tell("almenara --home app show domain romance-app.example", 0, "platform.us.example/trust-desk")
+
+
+def hides(story: Story) -> None:
+    story.about(
+        "A relay holds back a withdrawal",
+        "The police withdraw a mistake. The NGO's node runs a copy of its store from before that, and every other node is "
+        "down: it is a relay that shows a log without its end.",
+    )
+    story.grant("night", "th", "ops", f"{POLICE}/night-desk")
+    story.publish("night", "mistake.example")
+    story.wait("the NGO has it settled", lambda: story.settled("nl", POLICE) == story.size("th", POLICE))
+    story.kill("nl")
+    story.copy("nl", "nl-old")
+    story.restart("nl")
+    address = story.address("app", "mistake.example")
+    story.tell(f"almenara --home night withdraw {address} --reason false_positive --yes", 0)
+    after = story.listed("app")
+    story.checks.check("the withdrawal is everywhere", after == LISTED, after)
+    for home in list(story.nodes):
+        story.kill(home)
+    story.put_back("nl-old", "nl")
+    story.restart("nl")
+    story.remark("The platform's reader has seen more than this node shows, and does not go back:")
+    story.tell(f"almenara --home app pull {POLICE}", 3, "behind")
+    story.tell("almenara --home app lookup mistake.example", 1, "not listed")
+    story.remark("The node of Singapore comes back. The NGO's node compares notes with it, and reads from it what it misses:")
+    story.restart("sg")
+    size = story.size("sg", POLICE)
+    story.wait("the NGO's node has the withdrawal again", lambda: story.size("nl", POLICE) == size)
+    story.tell("almenarad --home nl status", 0, POLICE)
+    story.tell(f"almenara --home app pull {POLICE}", 0)
+
+
+def forks(story: Story) -> None:
+    story.about(
+        "A log gets two histories",
+        "The police's node is restored from an old copy while nobody can warn it, and says something else in a place of its "
+        "log that was taken.",
+    )
+    story.restart("th")
+    story.wait("the police's node holds its log", lambda: story.size("th", POLICE) == story.size("sg", POLICE))
+    story.kill("th")
+    story.copy("th", "th-old")
+    story.restart("th")
+    story.publish("night", "said.example")
+    size = story.size("th", POLICE)
+    story.wait("it is settled", lambda: story.settled("th", POLICE) == size)
+    for home in list(story.nodes):
+        story.kill(home)
+    story.put_back("th-old", "th")
+    story.restart("th")
+    story.remark("Nobody answers, so after a few seconds the node goes on as it is:")
+    story.publish("night", "rewritten.example")
+    story.checks.check("the copy gave away a place that was taken", story.size("th", POLICE) == size, size)
+    story.restart("nl")
+    story.wait("the NGO has evidence", lambda: list((story.folder / "nl/evidence").glob("*.evidence")) != [])
+    story.tell("almenarad --home nl status", 1, "QUARANTINE")
+    story.tell("almenara --home app evidence verify nl/evidence/*.evidence", 0, POLICE)
+    story.remark("The old copy has learned it too, and signs nothing more:")
+    story.wait("the police's node knows", lambda: "histories" in story.words("almenarad --home th status"))
+    story.tell("almenarad --home th status", 1, "two histories")
 
