@@ -369,7 +369,7 @@ impl Sequencer {
         // again finds them.
         self.tombstones.extend(appends.iter().flat_map(|append| &append.tombstones).map(|stone| stone.tag));
         self.usage.extend(usage.into_iter().map(|usage| (usage.publisher.clone(), usage)));
-        drafts.into_iter().for_each(|draft| self.put(draft));
+        // First what revocations end in the logs of others: nobody sees the entry before its effect.
         for append in &appends {
             self.learn(&append.revocations);
             for revocation in &append.revocations {
@@ -379,6 +379,7 @@ impl Sequencer {
                 }
             }
         }
+        drafts.into_iter().for_each(|draft| self.put(draft));
         answered.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
         self.answer(accepted, &proof_tiles)
     }
