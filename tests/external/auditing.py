@@ -15,6 +15,7 @@ PATIENCE = 300
 
 def check(checks: Checks, federation: Federation) -> None:
     checks.about("The commands of docs/auditing.md, on the demo")
+    federation = federation.elsewhere("auditing")
     with open(federation.folder / "demo.out", "w") as out:
         demo = subprocess.Popen(
             shlex.split("almenarad demo --dir demo --stay"), cwd=federation.folder, env=federation.environment,

@@ -1,5 +1,6 @@
 """Two nodes on this machine, made by the commands of the README."""
 
+import copy
 import json
 import os
 import re
@@ -25,6 +26,13 @@ class Federation:
         path = os.pathsep.join([str(binaries), os.environ["PATH"]])
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ALMENARA")}
         self.environment = {**clean, "PATH": path, "NO_COLOR": "1"}
+
+    def elsewhere(self, name: str) -> "Federation":
+        """The same binaries in a folder of their own, so that no part finds what another left."""
+        other = copy.copy(self)
+        other.folder, other.nodes = self.folder / name, {}
+        other.folder.mkdir()
+        return other
 
     def follow(self, part: str) -> list[str]:
         """Runs the commands of one part of the README, and answers them."""
