@@ -62,6 +62,31 @@ pub struct Figures {
     pub wal_peak_mib: f64,
 }
 
+impl Figures {
+    /// What was measured before and after something else, in the middle: a machine whose speed wanders through a run
+    /// would else be measured as growth.
+    #[must_use]
+    pub fn around(before: &Self, after: &Self) -> Self {
+        let mean = |of: fn(&Self) -> f64| f64::midpoint(of(before), of(after));
+        Self {
+            statements: before.statements,
+            publish_per_s: mean(|figures| figures.publish_per_s),
+            replicate_per_s: mean(|figures| figures.replicate_per_s),
+            pull_per_s: mean(|figures| figures.pull_per_s),
+            lookup_bulk_per_s: mean(|figures| figures.lookup_bulk_per_s),
+            lookup_bulk_all_hits_per_s: mean(|figures| figures.lookup_bulk_all_hits_per_s),
+            lookup_p99_us: mean(|figures| figures.lookup_p99_us),
+            single_publish_per_s: mean(|figures| figures.single_publish_per_s),
+            single_publish_followed_per_s: mean(|figures| figures.single_publish_followed_per_s),
+            visible_p50_ms: mean(|figures| figures.visible_p50_ms),
+            visible_p99_ms: mean(|figures| figures.visible_p99_ms),
+            server_rss_mib_max: mean(|figures| figures.server_rss_mib_max),
+            disk_bytes_per_statement: mean(|figures| figures.disk_bytes_per_statement),
+            wal_peak_mib: mean(|figures| figures.wal_peak_mib),
+        }
+    }
+}
+
 /// Runs everything at `total` statements.
 ///
 /// # Errors
