@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Entries that came by a stream that has ended are looked at again too: its other end may have had another roster than
-//! we, and kept back what is ours. What cannot be had or confirmed now is tried again. Nothing is remembered but from where on: a start, a walk after
-//! a change and a retry are one path.
+//! we, and kept back what is ours. What cannot be had or confirmed now is tried again. Nothing is remembered but from
+//! where on: a start, a walk after a change and a retry are one path.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
