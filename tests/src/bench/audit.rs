@@ -14,9 +14,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use almenara_certs::{Role, write_private};
-use almenara_client::{
-    clock, hand::almenara, rosters, rpc::publish_service_client::PublishServiceClient,
-};
+use almenara_client::{clock, hand::almenara, rosters, rpc::publish_service_client::PublishServiceClient};
 use almenara_proto::{limits::MESSAGE_BYTES, proof::Proof, wire};
 
 use super::{
@@ -283,7 +281,8 @@ impl Audits {
             let mark = if reached { "✓" } else { "✗" };
             out.push_str(&format!("{name:<24}{:>14.2}{:>14.2} {mark} {goal}\n", of(tenth), of(whole)));
         }
-        let served = [("tiles_per_s", self.tiles_per_s, Some(20_000.0)), ("bundles_per_s", self.bundles_per_s, None)];
+        let served =
+            [("tiles_per_s", self.tiles_per_s, Some(20_000.0)), ("bundles_per_s", self.bundles_per_s, None)];
         for (name, rate, least) in served {
             let Some(rate) = rate else { continue };
             let goal = match least {

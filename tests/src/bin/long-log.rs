@@ -110,6 +110,7 @@ async fn main() -> Result<()> {
         tree: prefix.tree().to_bytes(),
         checkpoint: Bytes::copy_from_slice(signed.note()),
         settled: Bytes::new(),
+        archived: None,
         hollow: None,
         entries,
         tiles: Edge::new().append(&leaves),
