@@ -1,6 +1,8 @@
 //! Cosignatures (PROTOCOL.md §5; C2SP tlog-cosignature): those that this node makes of other members' checkpoints, and
 //! those that it collects of its own. A cosigner's key bears its member's name.
 
+mod outside;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -15,7 +17,7 @@ use almenara_proto::{
     cosigner::{Cosigners, MergeError},
     keys::SigningKey,
     name::MemberName,
-    note::{KeyKind, Note, NoteError, NoteSignature, VerifierKey},
+    note::{KeyKind, NoteError, NoteSignature, VerifierKey},
     roster::Roster,
     wire,
 };
@@ -169,68 +171,6 @@ impl Cosignatures {
     pub fn collected(&self, size: u64) -> Option<Bytes> {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.get(&size).map(|collected| Bytes::copy_from_slice(collected.note.note()))
-    }
-
-    /// A note of this size with the lines of witnesses outside the federation below those that it has.
-    #[must_use]
-    pub fn with_witnesses(&self, size: u64, note: Bytes) -> Bytes {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines: Vec<&NoteSignature> =
-            waiting.get(&size).into_iter().flat_map(|collected| collected.witnesses.values()).collect();
-        let Ok(parsed) = Note::parse(&note) else { return note };
-        // A member may be asked as a witness too; a note has each key's line once.
-        let known = |line: &NoteSignature| {
-            parsed.signatures().iter().any(|s| (&s.name, s.id) == (&line.name, line.id))
-        };
-        let more: String =
-            lines.into_iter().filter(|line| !known(line)).map(|line| format!("{line}\n")).collect();
-        let whole = Bytes::from([&note, more.as_bytes()].concat());
-        if Note::parse(&whole).is_ok() { whole } else { note }
-    }
-
-    /// The newest note that a witness outside the federation has cosigned, of those that are remembered.
-    #[must_use]
-    pub fn witnessed(&self) -> Option<Bytes> {
-        let (size, note) = {
-            let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let (size, newest) = waiting.iter().rfind(|(_, collected)| !collected.witnesses.is_empty())?;
-            (*size, Bytes::copy_from_slice(newest.note.note()))
-        };
-        Some(self.with_witnesses(size, note))
-    }
-
-    /// Takes what a witness outside the federation answered: its line must hold, and others are left out. Gives the
-    /// note with that line.
-    ///
-    /// # Errors
-    /// [`NotTaken`]; the witness is to blame, or was too slow.
-    pub fn witness(&self, key: &VerifierKey, size: u64, lines: &str) -> Result<Bytes, NotTaken> {
-        let bad = |why| NotTaken::BadWitness { name: key.name().to_owned(), why };
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let collected = waiting.get_mut(&size).ok_or(NotTaken::Unknown(size))?;
-        let all = collected.checkpoint.with_lines(lines).map_err(bad)?;
-        if all.cosignatures(std::slice::from_ref(key)).map_err(bad)?.is_empty() {
-            return Err(bad(NoteError::NoKnownSignature));
-        }
-        let note = Note::parse(all.note()).map_err(bad)?;
-        let line = note.signatures().iter().find(|line| line.name == key.name() && line.id == key.id());
-        let line = line.ok_or(bad(NoteError::NoKnownSignature))?;
-        let note = collected.checkpoint.with_lines(&format!("{line}\n")).map_err(bad)?;
-        collected.witnesses.insert(key.to_string(), line.clone());
-        Ok(Bytes::copy_from_slice(note.note()))
-    }
-
-    /// Takes up what a witness had cosigned before a restart, if it still is of the newest checkpoint.
-    pub(crate) fn recall(&self, key: &VerifierKey, size: u64, note: &[u8]) {
-        let lines = Note::parse(note).ok().map(|note| {
-            let by = note.signatures().iter().filter(|line| line.name == key.name() && line.id == key.id());
-            by.map(|line| format!("{line}\n")).collect::<String>()
-        });
-        if let Some(Err(why)) = lines.map(|lines| self.witness(key, size, &lines))
-            && !matches!(why, NotTaken::Unknown(_))
-        {
-            tracing::warn!(witness = key.name(), %why, "a kept cosignature does not hold");
-        }
     }
 
     /// Takes a cosignature of `member`, and gives the note with all that were collected when this one settled it.

@@ -128,7 +128,9 @@ fn said(found: &Report) -> String {
     let unfinished = found.unfinished.iter().map(|why| format!("not looked at: {why}"));
     let kept_back: u64 = found.logs.iter().map(|log| log.withheld).sum();
     let kept_back = (kept_back > 1).then(|| format!("{kept_back} statements are not shown"));
-    findings.chain(unfinished).chain(kept_back).collect::<Vec<_>>().join("; ")
+    let pending =
+        found.logs.iter().any(|log| log.settled < log.entries).then(|| "not shown as settled".to_owned());
+    findings.chain(unfinished).chain(kept_back).chain(pending).collect::<Vec<_>>().join("; ")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,10 +177,10 @@ async fn one_changed_byte_of_anything_that_a_node_stores_is_kept_back_or_named()
     };
     assert_eq!(said(&audited(&cluster, &folder, &wish).await?), "");
     cluster.stop(0).await?; // it could mend what rots
+    cluster.stop(1).await?;
+    let whole = std::fs::read(cluster.database(1))?;
     println!("one byte changed in the replica's {:<17} | what the audit says", "");
     for (what, bytes) in cases {
-        cluster.stop(1).await?;
-        let whole = std::fs::read(cluster.database(1))?;
         let mut changed = whole.clone();
         let places: Vec<usize> = (0..whole.len()).filter(|at| whole[*at..].starts_with(&bytes)).collect();
         ensure!(!places.is_empty(), "{what} does not stand in the file");
@@ -195,8 +197,7 @@ async fn one_changed_byte_of_anything_that_a_node_stores_is_kept_back_or_named()
         if started.is_ok() {
             cluster.stop(1).await?;
         }
-        std::fs::write(cluster.database(1), whole)?;
-        cluster.restart(1).await?;
+        std::fs::write(cluster.database(1), &whole)?;
     }
     Ok(())
 }
