@@ -21,6 +21,7 @@ mod rosters;
 mod run;
 mod source;
 mod statements;
+mod stream;
 #[cfg(test)]
 mod tests;
 

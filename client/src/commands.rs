@@ -69,7 +69,7 @@ pub async fn run(verb: Verb, context: &Context) -> Result<Outcome, CliError> {
         Verb::Custody(args) => custody::run(args, context).await,
         Verb::Audit(args) => audit::run(args, context).await,
         Verb::Monitor(args) => monitor::run(args, context).await,
-        Verb::Prove(args) => prove::run(&args, context),
+        Verb::Prove(args) => prove::run(&args, context).await,
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Status(args) => status::run(args, context).await,
         Verb::Evidence(args) => evidence::run(args, context).await,

@@ -295,7 +295,10 @@ impl Follower {
 }
 
 /// What is shown of an entry belongs to it.
-fn disclose(entry: &mut VerifiedEntry, disclosure: Option<wire::Disclosure>) -> Result<(), Fault> {
+///
+/// # Errors
+/// [`Fault`], which whoever shows it is to blame for.
+pub(crate) fn disclose(entry: &mut VerifiedEntry, disclosure: Option<wire::Disclosure>) -> Result<(), Fault> {
     let index = entry.index;
     match (&entry.outcome, disclosure) {
         (Ok(LogEntry::Batch(header)), Some(disclosure)) => {

@@ -10,7 +10,7 @@ use tonic::{
     transport::Channel,
 };
 
-use almenara_proto::{name::MemberName, roster::Member};
+use almenara_proto::{name::MemberName, note::MAX_SIGNATURES, roster::Member};
 
 use crate::{
     exit::CliError,
@@ -20,6 +20,9 @@ use crate::{
 
 /// How long one page may take: the largest bundle (8 MiB) over a link of 1 MBit/s.
 const PATIENCE: Duration = Duration::from_secs(80);
+
+/// Bytes of a note: three lines, and a hundred signature lines with names of the greatest length.
+pub const NOTE_BYTES: usize = 1_024 + MAX_SIGNATURES * 512;
 
 /// A node's public pages.
 #[derive(Clone, Debug)]

@@ -27,11 +27,40 @@ use crate::{
 /// # Errors
 /// [`CliError`]: refused where the store does not hold it, misbehaved where the store was tampered with.
 pub fn prove(store: &Store, rosters: &Rosters, address: &Address, from: u64) -> Result<Proof, CliError> {
-    let absent = || {
-        CliError::refused(format_args!(
-            "the local store does not hold {address} in clear: run `almenara pull`; it may also be withheld from us"
-        ))
-    };
+    // The note that others have cosigned, if there is one; else the newest, and the statement is pending.
+    let covers = |note: &&SignedCheckpoint| address.entry < note.checkpoint().size;
+    let note = store.replica(&address.member).and_then(|replica| {
+        let newest = replica.last().filter(|note| note.checkpoint().size <= replica.size());
+        replica.settled().filter(covers).or_else(|| newest.filter(covers))
+    });
+    let note = note.ok_or_else(|| match store.replica(&address.member) {
+        Some(replica) if replica.size() > address.entry => CliError::unavailable(format_args!(
+            "no checkpoint covers {address} yet: run `almenara pull` again"
+        )),
+        _ => absent(address),
+    })?;
+    prove_under(store, rosters, address, from, note)
+}
+
+fn absent(address: &Address) -> CliError {
+    CliError::refused(format_args!(
+        "the local store does not hold {address} in clear: run `almenara pull`; it may also be withheld from us"
+    ))
+}
+
+/// The same under another note of the log, such as the first that others have cosigned: the earlier it is, the earlier
+/// the date by which the statement existed.
+///
+/// # Errors
+/// As [`prove`]; misbehaved where the note is not of the log that the store holds.
+pub fn prove_under(
+    store: &Store,
+    rosters: &Rosters,
+    address: &Address,
+    from: u64,
+    note: &SignedCheckpoint,
+) -> Result<Proof, CliError> {
+    let absent = || absent(address);
     let replica = store.replica(&address.member).ok_or_else(absent)?;
     let kept = replica.entry(address.entry)?.ok_or_else(absent)?;
     let Some(LogEntry::Batch(header)) = &kept.entry else { return Err(absent()) };
@@ -40,12 +69,6 @@ pub fn prove(store: &Store, rosters: &Rosters, address: &Address, from: u64) -> 
         replica.prefix().key(&header.content.key).map(|life| life.granted_at).ok_or_else(absent)?;
     let grant = replica.entry(granted_at)?.ok_or_else(absent)?;
 
-    // The note that others have cosigned, if there is one; else the newest, and the statement is pending.
-    let covers = |note: &&SignedCheckpoint| address.entry < note.checkpoint().size;
-    let newest = replica.last().filter(|note| note.checkpoint().size <= replica.size());
-    let note = replica.settled().filter(covers).or_else(|| newest.filter(covers)).ok_or_else(|| {
-        CliError::unavailable(format_args!("no checkpoint covers {address} yet: run `almenara pull` again"))
-    })?;
     let accepted: Vec<_> = rosters.chain().filter(|accepted| accepted.roster.version >= from).collect();
     let newest = &rosters.current().roster;
     let cosigners = Cosigners::of(newest).map_err(CliError::internal)?;

@@ -61,14 +61,24 @@ impl Context {
         key.sign(&self.message(body)).to_bytes()
     }
 
-    /// Verifies by RFC 8032 without cofactor, as ring, Go and OpenSSL do.
+    /// Verifies `body` as what this context says it is, by [`holds`].
     ///
     /// # Errors
     /// [`BadSignature`], when it does not hold.
     pub fn verify(self, body: &[u8], signature: &[u8; 64], key: &VerifyingKey) -> Result<(), BadSignature> {
-        key.verify(&self.message(body), &ed25519_dalek::Signature::from_bytes(signature))
-            .map_err(|_| BadSignature { context: self, key: PublicKey(key.to_bytes()) })
+        holds(&self.message(body), signature, key)
+            .then_some(())
+            .ok_or(BadSignature { context: self, key: PublicKey(key.to_bytes()) })
     }
+}
+
+/// Whether a signature holds over exactly this message: RFC 8032 without cofactor, S < L, R compared as bytes. The one
+/// place where signatures of any kind are verified; `verify_strict` would refuse what ring, Go and OpenSSL accept, and
+/// the library's batch verification accepts another set.
+#[must_use]
+pub fn holds(message: &[u8], signature: &[u8], key: &VerifyingKey) -> bool {
+    ed25519_dalek::Signature::from_slice(signature)
+        .is_ok_and(|signature| key.verify(message, &signature).is_ok())
 }
 
 /// A signature does not hold.

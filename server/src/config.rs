@@ -18,7 +18,11 @@ use almenara_proto::{
 };
 use tracing_subscriber::EnvFilter;
 
-use crate::{erase::DELAY_HOURS, home::NodeHome};
+use crate::{
+    erase::DELAY_HOURS,
+    home::NodeHome,
+    witnesses::{WitnessKey, WitnessUrl},
+};
 
 /// Statements a day of each publisher, unless configured. The largest public lists gain some hundred thousand
 /// domains a day; a desk that publishes more has run away or was stolen.
@@ -56,8 +60,23 @@ pub struct Config {
     pub narrowed: BTreeSet<MemberName>,
     /// Seconds between an erasing withdrawal and the deletion of what it names.
     pub erase_after: u64,
+    /// Witnesses outside the federation.
+    pub witnesses: Vec<WitnessConfig>,
     /// What is logged, and how.
     pub log: LogConfig,
+}
+
+/// `[witnesses.NAME]`: somebody outside the federation who cosigns checkpoints (C2SP tlog-witness).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessConfig {
+    /// What it is called in this node's log lines.
+    pub name: String,
+    /// Where it takes checkpoints.
+    pub url: WitnessUrl,
+    /// Under which its cosignatures hold.
+    pub key: WitnessKey,
+    /// PEM file with the authorities of its certificate; nothing: those of the system.
+    pub authorities: Option<PathBuf>,
 }
 
 /// `sqlite:FILE` (relative to the home) or `postgres://…`. Shown, it keeps a password to itself.
@@ -134,6 +153,7 @@ impl Config {
         let mut erasure = top.section("erasure")?;
         let mut log = top.section("log")?;
         let consumers = read_consumers(top.section("consumers")?)?;
+        let witnesses = read_witnesses(top.section("witnesses")?, home)?;
         let file = |section: &mut Section, key, default: &str| {
             Ok::<_, SettingsError>(home.join(section.optional(key, path)?.unwrap_or(default.into())))
         };
@@ -167,6 +187,7 @@ impl Config {
                 .optional("delay_hours", integer)?
                 .unwrap_or(DELAY_HOURS)
                 .saturating_mul(3_600),
+            witnesses,
             log: LogConfig {
                 level: log.optional("level", text)?.unwrap_or_default(),
                 format: log.optional("format", text)?.unwrap_or_default(),
@@ -193,6 +214,20 @@ impl Config {
 fn read_consumers(mut section: Section) -> Result<BTreeMap<String, Jurisdiction>, SettingsError> {
     let names = section.keys();
     names.into_iter().map(|name| Ok((name.clone(), section.required(&name, text)?))).collect()
+}
+
+fn read_witnesses(mut section: Section, home: &Path) -> Result<Vec<WitnessConfig>, SettingsError> {
+    let read = |name: String, mut one: Section| {
+        let witness = WitnessConfig {
+            url: one.required("url", text)?,
+            key: one.required("key", text)?,
+            authorities: one.optional("authorities", path)?.map(|file| home.join(file)),
+            name,
+        };
+        one.finish()?;
+        Ok(witness)
+    };
+    section.keys().into_iter().map(|name| read(name.clone(), section.section(&name)?)).collect()
 }
 
 impl StoreUrl {

@@ -1,6 +1,8 @@
 //! Cosignatures (PROTOCOL.md §5; C2SP tlog-cosignature): those that this node makes of other members' checkpoints, and
 //! those that it collects of its own. A cosigner's key bears its member's name.
 
+mod outside;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -15,7 +17,7 @@ use almenara_proto::{
     cosigner::{Cosigners, MergeError},
     keys::SigningKey,
     name::MemberName,
-    note::{KeyKind, NoteError, VerifierKey},
+    note::{KeyKind, NoteError, NoteSignature, VerifierKey},
     roster::Roster,
     wire,
 };
@@ -107,6 +109,14 @@ pub enum NotTaken {
         /// What is wrong with it.
         why: NoteError,
     },
+    /// A witness outside the federation has not cosigned.
+    #[error("the answer of {name}: {why}")]
+    BadWitness {
+        /// Its key's name.
+        name: String,
+        /// What is wrong with it.
+        why: NoteError,
+    },
     /// What was collected cannot be put together: a cosigner's key was replaced meanwhile. The next checkpoint begins
     /// anew.
     #[error("what was collected of this checkpoint is of no use any more: {0}; cosign the next one")]
@@ -120,7 +130,7 @@ impl NotTaken {
         match self {
             Self::Unknown(_) | Self::Lost(_) => Blame::Unavailable,
             Self::NotAMember(_) => Blame::Refused,
-            Self::Bad { .. } => Blame::Malformed,
+            Self::Bad { .. } | Self::BadWitness { .. } => Blame::Malformed,
         }
     }
 }
@@ -137,6 +147,8 @@ struct Collected {
     note: SignedCheckpoint,
     /// The quorum was met, and the note handed on.
     settled: bool,
+    /// Lines of witnesses outside the federation, by their keys.
+    witnesses: BTreeMap<String, NoteSignature>,
 }
 
 impl Cosignatures {
@@ -147,6 +159,7 @@ impl Cosignatures {
             checkpoint: checkpoint.clone(),
             note: checkpoint.clone(),
             settled: false,
+            witnesses: BTreeMap::new(),
         });
         while waiting.len() > REMEMBERED {
             waiting.pop_first();

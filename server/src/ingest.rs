@@ -27,7 +27,7 @@ use crate::{
     quarantine::Quarantine,
     rosters::SharedRosters,
     safeguards::Safeguards,
-    store::{LogId, Place, accesses::Access, erased::Fate, write::NewEntry},
+    store::{LogId, Place, accesses::Access, archive::Witnessed, erased::Fate, write::NewEntry},
 };
 
 use admit::admit;
@@ -164,6 +164,8 @@ pub enum Job {
     Add(LogId, u64, Vec<(u32, Bytes, Option<u64>)>, oneshot::Sender<Result<(), String>>),
     /// Statements that were shown on request; those before a time (Unix seconds) are forgotten.
     Accesses(Vec<Access>, u64, oneshot::Sender<Result<(), String>>),
+    /// A witness outside the federation has cosigned the own log.
+    Witnessed(Witnessed, oneshot::Sender<Result<(), String>>),
     /// What became of erasures.
     EndErasures(Vec<Place>, Fate, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
@@ -298,6 +300,16 @@ impl Ingest {
     /// [`NotNow`].
     pub async fn settle(&self, member: MemberName, settled: Settled) -> Result<(), NotNow> {
         self.jobs.send(Job::Settle(member, settled)).await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Keeps what a witness outside the federation has cosigned.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn witnessed(&self, witnessed: Witnessed) -> Result<Result<(), String>, NotNow> {
+        let (reply, kept) = oneshot::channel();
+        self.jobs.send(Job::Witnessed(witnessed, reply)).await.map_err(|_| NotNow::Stopping)?;
+        kept.await.map_err(|_| NotNow::Stopping)
     }
 
     /// Begins a log of a new member, if there is none.

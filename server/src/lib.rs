@@ -8,6 +8,7 @@
 pub mod node;
 pub mod listener;
 pub mod tls;
+pub mod witnesses;
 pub mod identity;
 pub mod ingest;
 pub mod safeguards;

@@ -45,6 +45,7 @@ use crate::{
     sequencer::{Own, Sequencer, WAITING},
     store::{Store, StoreError},
     tls::{NotANode, ServerIdentity, Tls},
+    witnesses::{Submitter, Witness},
 };
 
 /// Everything that a node is made of, in final types.
@@ -83,6 +84,8 @@ pub struct Settings {
     pub evidence: PathBuf,
     /// How often the others are asked what they hold.
     pub pace: Pace,
+    /// Witnesses outside the federation, to whom the own checkpoints are brought.
+    pub witnesses: Vec<Witness>,
     /// When the own log comes back from the others, it goes on without the statements that nobody has.
     pub accept_loss: bool,
 }
@@ -240,7 +243,7 @@ impl Node {
         };
         let routes = grpc::routes(Api {
             ingest: ingest.clone(),
-            cosignatures,
+            cosignatures: cosignatures.clone(),
             outgoing: outgoing.clone(),
             fetcher: fetcher.clone(),
             reports: reports.clone(),
@@ -285,6 +288,22 @@ impl Node {
             evidence: settings.evidence,
             pace: settings.pace,
         };
+        for witness in settings.witnesses {
+            let submitter = Submitter {
+                witness,
+                member: settings.member.clone(),
+                heads: heads.clone(),
+                trees: trees.clone(),
+                store: store.clone(),
+                cosignatures: cosignatures.clone(),
+                ingest: peers.ingest.clone(),
+            };
+            let stop = shutdown.clone();
+            parts.spawn(async move {
+                submitter.run(stop).await;
+                Ok(())
+            });
+        }
         let members = Members { peers: peers.clone(), own: settings.member.clone(), keys, trees };
         parts.spawn(members.run(shutdown.clone()));
         let custodian = Custodian {

@@ -3,6 +3,8 @@
 //! ```text
 //! GET /log/checkpoint              /log/settled        /log/tile/…      the own log
 //! GET /log/<origin>/checkpoint     …/settled           …/tile/…         a log that this node replicates
+//! GET …/settled/<n>                                                     the first kept note that settled n entries
+//! GET /log/witnessed                                                    the newest that third parties have cosigned
 //! GET /roster/<version>                                                 `SignedRoster`
 //! POST /witness/add-checkpoint                                          a cosignature of a log that is replicated
 //! ```
@@ -106,6 +108,12 @@ impl Pages {
                 match what {
                     Of::Checkpoint => checkpoint(self.newest(&head, own)),
                     Of::Settled => checkpoint(head.settled.as_ref().map(|more| more.note.clone())),
+                    Of::Witnessed => checkpoint(self.public.cosignatures.witnessed().filter(|_| own)),
+                    Of::FirstSettled(entries) => {
+                        let kept = self.public.library.first_settled(&head, entries).await?;
+                        let newest = || head.settled.as_ref().filter(|more| more.size >= entries);
+                        checkpoint(kept.or_else(|| newest().map(|more| more.note.clone())))
+                    }
                     Of::Tile(path) if path.is_bundle() => {
                         self.bundle(self.public.library.read(&head, path).await?, path.is_full()).await
                     }
@@ -135,6 +143,7 @@ impl Pages {
             .map(|more| more.note.clone())
             .or_else(collected)
             .unwrap_or_else(|| head.checkpoint.clone());
+        let note = if own { self.public.cosignatures.with_witnesses(head.signed_size, note) } else { note };
         (!note.is_empty()).then_some(note)
     }
 

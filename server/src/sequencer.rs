@@ -82,6 +82,8 @@ struct Draft {
     /// The newest signed one, at most of the prefix's size.
     checkpoint: Option<SignedCheckpoint>,
     settled: Option<Settled>,
+    /// Unix seconds: when a settled note was last kept for the date that it tells.
+    archived_at: u64,
     /// The first entry of which leaf hashes are missing.
     hollow: Option<u64>,
     /// Unix seconds: when entries last came.
@@ -217,6 +219,7 @@ impl Sequencer {
                 edge_tiles,
                 checkpoint,
                 settled,
+                archived_at: 0,
                 hollow,
                 moved_at,
                 quarantine,
@@ -306,6 +309,9 @@ impl Sequencer {
                 Job::Drop(log, entry, leaves, reply) => {
                     let dropped = self.store.drop_statements(log, entry, &leaves).await;
                     dropping.push((dropped, reply));
+                }
+                Job::Witnessed(witnessed, reply) => {
+                    changed(self.store.keep_witnessed(&witnessed).await, reply)?;
                 }
                 Job::EndErasures(places, fate, reply) => {
                     changed(self.store.end_erasures(&places, fate).await, reply)?;
@@ -449,7 +455,22 @@ impl Sequencer {
     }
 }
 
+/// Seconds between two settled notes that are kept: so much later than true may be the date by which an entry existed.
+/// Some 600 bytes each, and never more of them than entries.
+const ARCHIVED_EVERY: u64 = 60;
+
 impl Draft {
+    /// Takes the next settled note, and gives the one before it when that is to be kept: it may be the first that covers
+    /// its last entries.
+    fn settle(&mut self, settled: Settled, now: u64) -> Option<Settled> {
+        let before = self.settled.replace(settled);
+        if now.saturating_sub(self.archived_at) < ARCHIVED_EVERY {
+            return None;
+        }
+        self.archived_at = now;
+        before
+    }
+
     /// The newest note; empty when there is none.
     fn note(&self) -> Bytes {
         self.checkpoint.as_ref().map_or_else(Bytes::new, |signed| Bytes::copy_from_slice(signed.note()))
@@ -519,7 +540,7 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>, busy: bool) -> Option<Vec<Job>> 
 /// Statements.
 fn weight(job: &Job) -> usize {
     match job {
-        Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) => 0,
+        Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) | Job::Witnessed(..) => 0,
         Job::Mend(_, entry, _) => entry.statements.len(),
         Job::Accesses(accesses, ..) => accesses.len(),
         Job::Add(_, _, statements, _) => statements.len(),

@@ -4,6 +4,7 @@
 //! readers page by are log positions, given in the writing transaction.
 
 pub mod accesses;
+pub mod archive;
 mod change;
 pub mod erased;
 mod forget;

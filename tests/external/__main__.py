@@ -21,6 +21,7 @@ import reflection
 import resolvers
 import stories
 import tlog
+import witness
 from check import Checks
 from federation import Federation
 
@@ -40,7 +41,7 @@ def main() -> int:
             if arguments.transcript:
                 attempt(checks, federation, lambda *where: stories.check(*where, arguments.transcript), "stories")
             else:
-                for part in (readme, resolvers, reflection, tlog, auditing, crash, demo, stories):
+                for part in (readme, resolvers, reflection, tlog, witness, auditing, crash, demo, stories):
                     attempt(checks, federation, part.check, part.__name__)
         finally:
             federation.stop()

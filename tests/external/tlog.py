@@ -11,6 +11,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import report
 from check import Checks
 from federation import Federation, free_port
 
@@ -75,6 +76,8 @@ def check(checks: Checks, federation: Federation) -> None:
             named = audited.returncode == 1 and f"{MEMBER}: {place}" in audited.stdout
             checks.check(f"and the audit says `{place}`", named, audited)
             (log / page).write_bytes(whole)
+    for kind, page in {"clean": "clean.html", "findings": "damaged.html"}.items():
+        report.look(checks, federation, kind, federation.folder / page)
 
 
 def curl(checks: Checks, federation: Federation, prefix: str) -> None:

@@ -1,6 +1,9 @@
 //! A node as a witness over HTTP (C2SP tlog-witness), from the same state as its cosignatures over gRPC.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use data_encoding::BASE64;
 
 use almenara_proto::{
@@ -10,7 +13,7 @@ use almenara_proto::{
     note::{KeyKind, VerifierKey},
 };
 use almenara_tests::{
-    cluster::{Cluster, key},
+    cluster::{Cluster, Setup, key},
     desk::report,
     raw::post,
 };
@@ -73,4 +76,41 @@ async fn a_witness_cosigns_what_it_holds_and_answers_everything_else_as_c2sp_say
         assert_eq!(found, status, "{what}: {text}");
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_outside_the_federation_cosigns_and_its_lines_are_kept_and_shown() -> Result<()> {
+    let setup = Setup { witnesses: vec![(0, 1)], ..Setup::default() };
+    let mut cluster = Cluster::start_with(&TWO, setup).await?;
+    cluster.grant(0, "cyber-desk", 100).await?;
+    let first = until_witnessed(&cluster, 1).await?;
+    // What it has cosigned is not forgotten.
+    cluster.stop(0).await?;
+    cluster.restart(0).await?;
+    let pages = cluster.pages(0).await?;
+    assert_eq!(pages.get("/log/witnessed", 64 * 1024).await?.context("kept")?, first);
+    // It is brought what comes next, from where it is.
+    cluster.desk(0, "cyber-desk", 100).await?.say(vec![report(1, "scam.example")?], 1).await??;
+    until_witnessed(&cluster, 2).await?;
+    // Nobody else's log has such lines here.
+    assert_eq!(pages.get("/log/ngo.nl.example/witnessed", 64 * 1024).await?, None);
+    Ok(())
+}
+
+/// Waits until the police's node shows a note of this size that the ngo's has cosigned as a witness.
+async fn until_witnessed(cluster: &Cluster, size: u64) -> Result<Bytes> {
+    let ngo = cluster.member(1)?;
+    let key = VerifierKey::new(ngo.name.as_str(), KeyKind::CosignatureV1, &PublicKey::of(&ngo.cosign_key).0)?;
+    let pages = cluster.pages(0).await?;
+    for _ in 0..200 {
+        if let Some(page) = pages.get("/log/witnessed", 64 * 1024).await? {
+            let note = cluster.open_note(0, &page)?;
+            assert_eq!(note.cosignatures(std::slice::from_ref(&key))?.len(), 1);
+            if note.checkpoint().size == size {
+                return Ok(page);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("no witness cosigned {size} entries")
 }

@@ -27,6 +27,7 @@ use almenara_proto::{
     log::{KeyGrant, KeyRevocation, Signed},
     merkle,
     name::{Jurisdiction, MemberName, Publisher},
+    note::{KeyKind, VerifierKey},
     roster::{AcceptedRoster, CustodyRule, Member, Roster, Segment, SignedRoster},
     wire,
 };
@@ -37,6 +38,7 @@ use almenara_server::{
     node::{Node, Settings},
     rosters::SharedRosters,
     safeguards::Safeguards,
+    witnesses::Witness,
 };
 
 pub use crate::desk::submit;
@@ -89,6 +91,8 @@ pub struct Setup {
     pub limits: Limits,
     /// How often nodes ask each other what they hold.
     pub pace: Pace,
+    /// Whose checkpoints go to whose node as to a witness outside the federation, by position.
+    pub witnesses: Vec<(usize, usize)>,
     /// Old copies go on without the statements that nobody has.
     pub accept_loss: bool,
 }
@@ -110,6 +114,7 @@ impl Default for Setup {
                 within: Duration::from_secs(1),
                 patience: Duration::from_millis(200),
             },
+            witnesses: Vec::new(),
             accept_loss: false,
         }
     }
@@ -290,8 +295,27 @@ impl Cluster {
             erase_after: DELAY_HOURS * 3_600,
             evidence: self.evidence_folder(member),
             pace: self.setup.pace,
+            witnesses: self.witnesses(member)?,
             accept_loss: self.setup.accept_loss,
         })
+    }
+
+    /// Nodes as witnesses that know each other from their settings alone.
+    fn witnesses(&self, member: usize) -> Result<Vec<Witness>> {
+        let asked = self.setup.witnesses.iter().filter(|(log, _)| *log == member);
+        asked
+            .map(|(_, witness)| {
+                let home = self.member(*witness)?;
+                let public = PublicKey::of(&home.cosign_key);
+                let key = VerifierKey::new(home.name.as_str(), KeyKind::CosignatureV1, &public.0)?;
+                let file = self.dir.path().join(format!("authority{witness}.pem"));
+                std::fs::write(&file, home.authority.cert_pem())?;
+                let wrong = |why: String| anyhow::anyhow!(why);
+                let url = format!("https://{}/witness", home.address).parse().map_err(wrong)?;
+                let key = key.to_string().parse().map_err(wrong)?;
+                Witness::new(home.name.as_str(), url, key, Some(file), &self.clock()).map_err(wrong)
+            })
+            .collect()
     }
 
     /// Stops a node in order.

@@ -71,6 +71,7 @@ impl Cluster {
             tree: prefix.tree().to_bytes(),
             checkpoint: Bytes::copy_from_slice(checkpoint.note()),
             settled: Bytes::new(),
+            archived: None,
             hollow: None,
             moved_at: 0,
             entries: new,

@@ -4,7 +4,7 @@
 use std::fmt::{self, Write as _};
 
 use super::report::{LogReport, Report};
-use crate::text::{count, moment, tame};
+use crate::text::{count, moment, plural, tame};
 
 /// Text as it stands in HTML, also within quotes. What commands a terminal or reorders text is shown as an escape too.
 struct Escaped<'a>(&'a str);
@@ -28,15 +28,16 @@ impl fmt::Display for Escaped<'_> {
 /// Dark on light, one column on a phone, no colour that carries meaning alone, and no shading on paper.
 const STYLE: &str = "\
 :root{color-scheme:light}*{box-sizing:border-box}\
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1a1a1a;background:#fff}\
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1a1a1a;background:#fff;\
+overflow-wrap:anywhere}\
 h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.2rem 0 .3rem}\
 .verdict{border:2px solid;border-radius:.5rem;padding:.8rem 1rem;margin:1rem 0;font-weight:600}\
 .clean{color:#0b5d1e}.findings{color:#8a4b00}.misbehaved{color:#9b1c1c}\
 .finding{border-left:4px solid #8a4b00;padding:.3rem 0 .3rem .8rem;margin:.8rem 0}\
 .finding.misbehaved{border-color:#9b1c1c;color:inherit}\
 dl{display:grid;grid-template-columns:minmax(8rem,14rem) 1fr;gap:.15rem 1rem;margin:.4rem 0}\
-dt{color:#555}dd{margin:0}code,.hash{font:.85em/1.4 ui-monospace,monospace;overflow-wrap:anywhere}\
-section{break-inside:avoid}footer{margin-top:2.5rem;color:#555;font-size:.9rem}\
+dt{color:#555}dd{margin:0}code,.hash{font:.85em/1.4 ui-monospace,monospace}\
+section,dl{break-inside:avoid}h2,h3{break-after:avoid}footer{margin-top:2.5rem;color:#555;font-size:.9rem}\
 @media(max-width:34rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}}\
 @media print{body{font-size:10.5pt;max-width:none;padding:0}a{color:inherit}}";
 
@@ -66,7 +67,8 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     pair(out, "Shown by", &report.sources.join(", "))?;
     pair(out, "Roster", &format!("version {}", report.roster_version))?;
     hash(out, "All of it rests on", &report.roster_hash)?;
-    pair(out, "Settled means", &format!("cosigned in {} other jurisdictions", report.quorum))?;
+    let quorum = plural(report.quorum as usize, "other jurisdiction", "other jurisdictions");
+    pair(out, "Settled means", &format!("cosigned in {quorum}"))?;
     out.push_str("</dl>\n");
 
     if !report.findings.is_empty() {
@@ -98,8 +100,13 @@ fn write(out: &mut String, report: &Report) -> fmt::Result {
     }
 
     out.push_str("<h2>The logs</h2>\n");
-    for log in &report.logs {
-        section(out, log)?;
+    let mut logs = report.logs.as_slice();
+    while let Some((first, others)) = logs.split_first() {
+        // What several show alike is said once.
+        let alike = others.iter().take_while(|other| is_alike(first, other)).count();
+        let (same, rest) = others.split_at(alike);
+        section(out, first, same)?;
+        logs = rest;
     }
     writeln!(out, "<footer>{}</footer></body></html>", Escaped(WHAT_IT_SAYS))
 }
@@ -116,9 +123,12 @@ fn verdict(report: &Report) -> (&'static str, String) {
     match (proven, found) {
         (1.., _) => (
             "misbehaved",
-            format!("Somebody signed two histories: {proven} proven, {found} findings in all."),
+            format!(
+                "Somebody signed two histories: {proven} proven, {found} in all.",
+                found = plural(found, "finding", "findings")
+            ),
         ),
-        (0, 1..) => ("findings", format!("{found} findings.")),
+        (0, 1..) => ("findings", format!("{}.", plural(found, "finding", "findings"))),
         (0, 0) if report.unfinished.is_empty() => {
             ("clean", "Everything that was looked at holds.".to_owned())
         }
@@ -126,10 +136,18 @@ fn verdict(report: &Report) -> (&'static str, String) {
     }
 }
 
-fn section(out: &mut String, log: &LogReport) -> fmt::Result {
+/// Whether two show the same of one log: the later one was only compared, since nothing in it was new.
+fn is_alike(first: &LogReport, other: &LogReport) -> bool {
+    let all = |log: &LogReport| (log.entries, log.settled, log.whole, log.tally, log.shown, log.withheld);
+    (&first.member, &first.root) == (&other.member, &other.root) && all(first) == all(other)
+}
+
+/// A log, as its first source shows it and others do alike.
+fn section(out: &mut String, log: &LogReport, same: &[LogReport]) -> fmt::Result {
     let place = log.jurisdiction.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
     writeln!(out, "<section><h3>{}</h3><dl>", Escaped(&format!("{}{place}", log.member)))?;
-    pair(out, "Shown by", &log.source)?;
+    let sources: Vec<&str> = std::iter::once(log).chain(same).map(|one| one.source.as_str()).collect();
+    pair(out, if same.is_empty() { "Shown by" } else { "Shown alike by" }, &sources.join(", "))?;
     let whole = if log.whole { "" } else { "; NOT replayed to its end" };
     pair(
         out,
@@ -146,19 +164,27 @@ fn section(out: &mut String, log: &LogReport) -> fmt::Result {
         )?;
     }
     let tally = &log.tally;
-    pair(out, "Statements", &format!("{} in {} batches", count(tally.statements), count(tally.batches)))?;
-    pair(out, "Kept by some only", &count(tally.custodied))?;
-    pair(
-        out,
-        "Withdrawn",
-        &format!("{} by {} withdrawals", count(tally.withdrawn), count(tally.withdrawals)),
-    )?;
-    pair(out, "Erasing withdrawals", &count(tally.erasures))?;
+    let of =
+        |number: u64, one: &str, many: &str| plural(usize::try_from(number).unwrap_or(usize::MAX), one, many);
+    let batches = of(tally.batches, "batch", "batches");
+    pair(out, "Statements", &format!("{} in {batches}", count(tally.statements)))?;
     let keys = format!("{} granted, {} revoked", count(tally.grants), count(tally.revocations));
     pair(out, "Keys of desks", &keys)?;
-    pair(out, "Safeguards overridden", &count(tally.overrides))?;
-    pair(out, "Void entries", &count(tally.void))?;
-    pair(out, "Tiles recomputed now", &count(log.tiles))?;
+    let withdrawn =
+        format!("{} by {}", count(tally.withdrawn), of(tally.withdrawals, "withdrawal", "withdrawals"));
+    // What there is none of is not worth a line of paper.
+    for (name, number, text) in [
+        ("Kept by some only", tally.custodied, count(tally.custodied)),
+        ("Withdrawn", tally.withdrawals, withdrawn),
+        ("Erasing withdrawals", tally.erasures, count(tally.erasures)),
+        ("Safeguards overridden", tally.overrides, count(tally.overrides)),
+        ("Void entries", tally.void, count(tally.void)),
+        ("Tiles recomputed now", log.tiles, count(log.tiles)),
+    ] {
+        if number > 0 {
+            pair(out, name, &text)?;
+        }
+    }
     if log.shown + log.withheld > 0 {
         pair(
             out,

@@ -11,14 +11,15 @@ use bytes::Bytes;
 use almenara_proto::{
     limits::{ENTRY_BYTES, MESSAGE_BYTES},
     name::MemberName,
-    note::MAX_SIGNATURES,
     tile::{TILE_BYTES, TILE_WIDTH, TileId, TilePath},
 };
 
-use crate::{exit::CliError, files, pages::Pages};
+use crate::{
+    exit::CliError,
+    files,
+    pages::{NOTE_BYTES, Pages},
+};
 
-/// Bytes of a note: three lines, and a hundred signature lines with names of the greatest length.
-const NOTE_BYTES: usize = 1_024 + MAX_SIGNATURES * 512;
 /// Bytes of a bundle: 256 of the largest entries, each behind its length.
 const BUNDLE_BYTES: usize = TILE_WIDTH * (ENTRY_BYTES + 2);
 

@@ -7,19 +7,12 @@ use almenara_proto::{
     blame::Void,
     log::LogEntry,
     name::Address,
-    prefix::Prefix,
     tile::TILE_WIDTH,
     wire::{self, replicate_frame::Frame},
 };
 
-use super::{Fault, Finding, Place, log::Log, replay::cut, source::bundle_path};
-use crate::{
-    connect::Node,
-    evidence,
-    exit::CliError,
-    follow::{self, Follower, Step},
-    random::Random,
-};
+use super::{Fault, Finding, Place, log::Log, replay::cut, source::bundle_path, stream::Stream};
+use crate::{connect::Node, exit::CliError, random::Random};
 
 /// How many are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,73 +46,37 @@ pub async fn look(
     random: &Random,
     advance: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Statements, CliError> {
+    let many = match sample {
+        Sample::All => return all(node, log, size, advance).await,
+        Sample::Entries(many) => many.min(size),
+    };
     let mut found = Statements::default();
-    match sample {
-        Sample::All => all(node, log, size, &mut found, advance).await?,
-        Sample::Entries(many) => {
-            for _ in 0..many.min(size) {
-                // The bias of a remainder of 64 random bits is nothing to an auditor.
-                let index = u64::from_be_bytes(random.bytes()?).checked_rem(size).unwrap_or(0);
-                one(node, log, index, size, &mut found).await?;
-                advance(1);
-            }
-        }
+    for _ in 0..many {
+        // The bias of a remainder of 64 random bits is nothing to an auditor.
+        let index = u64::from_be_bytes(random.bytes()?).checked_rem(size).unwrap_or(0);
+        one(node, log, index, size, &mut found).await?;
+        advance(1);
     }
     Ok(found)
 }
 
-/// The whole stream, checked as a reader that pulls does.
+/// The whole stream.
 async fn all(
     node: &Node,
     log: Log<'_>,
     size: u64,
-    found: &mut Statements,
     advance: &mut (dyn FnMut(u64) + Send),
-) -> Result<(), CliError> {
-    let prefix = Prefix::new(&log.judging.federation, log.member.name.clone());
-    let mut follower = Follower::new(prefix, None);
-    let request = follower.request(wire::Filter::default(), false, log.newest.version, true);
+) -> Result<Statements, CliError> {
+    let mut stream = Stream::new(log, &node.member);
+    let request = stream.request();
     let mut frames = node.logs().replicate(request).await.map_err(|status| node.error(status))?.into_inner();
     while let Some(frame) = frames.message().await.map_err(|status| node.error(status))? {
-        let page = match follower.step(frame, log.judging) {
-            Ok(Step::Page(page)) => page,
-            Ok(Step::Checkpoint(_)) => continue,
-            Err(error) => return refused(&error, &follower, node, log, found),
-        };
-        advance(page.entries.len() as u64);
-        for entry in page.entries {
-            if let (Ok(LogEntry::Batch(header)), Some(batch)) = (&entry.outcome, &entry.batch) {
-                count(found, header.content.count, batch);
-            }
+        match stream.take(frame).await? {
+            Some(entries) => advance(entries),
+            None => break,
         }
     }
-    if follower.prefix().size() < size {
-        let what = format!("its stream ends there, and its checkpoint covers {size} entries");
-        found.findings.push(served(node, log, Place::Entry(follower.prefix().size()), what));
-    }
-    Ok(())
-}
-
-fn refused(
-    error: &follow::FollowError,
-    follower: &Follower,
-    node: &Node,
-    log: Log<'_>,
-    found: &mut Statements,
-) -> Result<(), CliError> {
-    let place = match error.fault {
-        follow::Fault::Disclosure { index, .. } | follow::Fault::NotABatch { index, .. } => {
-            Place::Batch(index)
-        }
-        _ => Place::Entry(follower.prefix().size()),
-    };
-    let mut finding = served(node, log, place, error.to_string());
-    if let Some(proof) = error.evidence() {
-        finding.evidence = Some(evidence::keep(log.evidence, proof)?);
-        finding.fault = Fault::Origin(log.member.name.clone());
-    }
-    found.findings.push(finding);
-    Ok(())
+    stream.end(size).await
 }
 
 /// One entry, compared with the public page that was audited.

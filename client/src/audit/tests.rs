@@ -175,37 +175,53 @@ fn an_honest_log_holds_and_the_next_audit_goes_on_where_this_one_ended() {
     );
 }
 
+/// What is changed, where, and how the place is named that the audit finds.
+type Case<'a> = (&'a str, String, usize, &'a str);
+
+/// A row of the table that the tests below print.
+fn row(what: &str, place: &str, said: &Report, exit: u8) {
+    let findings = said.findings.iter().map(|one| format!("{} [{}]", one.place, one.fault));
+    println!("| {what:<36} | {place:<24} | {exit} | {}", findings.collect::<Vec<_>>().join("; "));
+}
+
+const HEADING: &str = "one byte changed in                    | where                    | exit | place [whose fault it can be]";
+
 #[test]
 fn one_changed_byte_of_anything_is_named_with_its_place_and_whose_fault_it_can_be() {
     let auditor = Auditor::new();
     let log = long();
     auditor.show("shown", &log, 600, 600);
     let base = "shown/log/m1.example";
-    let note = String::from_utf8(std::fs::read(auditor.path(&format!("{base}/checkpoint"))).expect("read"));
-    let note = note.expect("text");
+    let read = |page: &str| std::fs::read(auditor.path(&format!("{base}/{page}"))).expect("read");
+    let note = String::from_utf8(read("checkpoint")).expect("text");
     let line = |start: &str| note.find(start).expect("a line") + start.len() + 20;
-    let bundle = auditor.path(&format!("{base}/tile/entries/001"));
-    let second_entry =
-        2 + usize::from(u16::from_be_bytes(*std::fs::read(bundle).expect("read").first_chunk().expect("2")));
+    let second =
+        2 + usize::from(u16::from_be_bytes(*read("tile/entries/001").first_chunk().expect("2 bytes")));
     let roster = auditor.roster.to_wire().encode_to_vec();
     let shown = format!("served by {}", auditor.path("shown").display());
-    let cases = [
-        ("a full tile of level 0", "tile/0/000", 40, "tile/0/000, hash 1:"),
-        ("a partial tile of level 0", "tile/0/002.p/88", 0, "tile/0/002.p/88, hash 0:"),
-        ("a tile of level 1", "tile/1/000.p/2", 33, "tile/1/000.p/2, hash 1:"),
-        ("an entry", "tile/entries/001", second_entry + 30, "entry 257:"),
-        ("the length of an entry", "tile/entries/001", 0, "tile/entries/001:"),
-        ("an entry of a partial bundle", "tile/entries/002.p/88", 50, "entry 512:"),
-        ("the origin of a checkpoint", "checkpoint", 0, "checkpoint:"),
-        ("the size of a checkpoint", "checkpoint", note.find("600").expect("it"), "checkpoint:"),
-        ("the root of a checkpoint", "checkpoint", note.find("600").expect("it") + 9, "checkpoint:"),
-        ("the signature of a checkpoint", "checkpoint", line("— m1.example/almenara "), "checkpoint:"),
-        ("a cosignature", "checkpoint", line("— m2.example "), "cosignature:"),
-        ("a cosignature of the settled one", "settled", line("— m2.example "), "cosignature:"),
-        ("the body of a roster", "../../roster/1", 20, "roster/1:"),
-        ("a signature of a roster", "../../roster/1", roster.len() - 1, "roster/1:"),
+    let cases: [Case<'_>; 15] = [
+        ("a full tile of level 0", "tile/0/000".into(), 40, "tile/0/000, hash 1"),
+        ("a partial tile of level 0", "tile/0/002.p/88".into(), 0, "tile/0/002.p/88, hash 0"),
+        ("a tile of level 1", "tile/1/000.p/2".into(), 33, "tile/1/000.p/2, hash 1"),
+        ("an entry of a full bundle", "tile/entries/001".into(), second + 30, "entry 257"),
+        ("the length of an entry", "tile/entries/001".into(), 0, "tile/entries/001"),
+        ("an entry of a partial bundle", "tile/entries/002.p/88".into(), 50, "entry 512"),
+        ("the origin of a checkpoint", "checkpoint".into(), 0, "checkpoint"),
+        ("the size of a checkpoint", "checkpoint".into(), note.find("600").expect("it"), "checkpoint"),
+        ("the root of a checkpoint", "checkpoint".into(), note.find("600").expect("it") + 9, "checkpoint"),
+        ("the signature of a checkpoint", "checkpoint".into(), line("— m1.example/almenara "), "checkpoint"),
+        ("a cosignature", "checkpoint".into(), line("— m2.example "), "cosignature"),
+        (
+            "the root of the settled checkpoint",
+            "settled".into(),
+            note.find("600").expect("it") + 9,
+            "checkpoint",
+        ),
+        ("a cosignature of the settled one", "settled".into(), line("— m2.example "), "cosignature"),
+        ("the body of a roster", "../../roster/1".into(), 20, "roster/1"),
+        ("a signature of a roster", "../../roster/1".into(), roster.len() - 1, "roster/1"),
     ];
-    println!("one byte changed in      | what the audit says");
+    println!("{HEADING}");
     for (what, page, at, place) in cases {
         let _none = std::fs::remove_dir_all(auditor.path("audit"));
         if page.contains("roster") {
@@ -213,17 +229,103 @@ fn one_changed_byte_of_anything_is_named_with_its_place_and_whose_fault_it_can_b
         }
         let (found, exit) =
             auditor.damaged(&format!("{base}/{page}"), at, || (auditor.audit(), auditor.exit()));
+        row(what, &format!("{}, byte {at}", page.trim_start_matches("../../")), &found, exit);
         let said = words(&found);
-        println!("{what:<36} | {said}");
-        assert!(said.starts_with(place), "{what}: {said}");
+        let first = found.findings.first().expect("found").place.to_string();
+        assert_eq!(first, place, "{what}: {said}");
         assert!(said.lines().all(|line| line.ends_with(&format!("[{shown}]"))), "{what}: {said}");
         assert_eq!(exit, 1, "{what}");
     }
     let _none = std::fs::remove_dir_all(auditor.path("audit"));
     assert_eq!(words(&auditor.audit()), "");
-    let said = auditor.damaged("audit/m1.example.state", 100, || words(&auditor.audit()));
-    println!("{:<36} | {said}", "the audit's own state");
+    let state = "audit/m1.example.state";
+    let (found, exit) = auditor.damaged(state, 100, || (auditor.audit(), auditor.exit()));
+    row("the audit's own state", &format!("{state}, byte 100"), &found, exit);
+    let said = words(&found);
     assert!(said.contains("m1.example.state") && said.ends_with("[this machine]"), "{said}");
+}
+
+/// What the audit finds in a stream of these frames.
+fn streamed(
+    auditor: &Auditor,
+    log: &TestLog,
+    frames: Vec<almenara_proto::wire::ReplicateFrame>,
+) -> Statements {
+    let (roster, source) = (roster(&[(1, "TH"), (2, "NL")]), Source::Folder(auditor.path("shown")));
+    let (by, evidence) = (crate::follow::testlog::name(2), auditor.path("evidence"));
+    let of = Log {
+        member: roster.member(&log.member()).expect("a member"),
+        judging: &roster,
+        newest: &roster,
+        source: &source,
+        sources: std::slice::from_ref(&source),
+        evidence: &evidence,
+        now: NOW,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut stream = stream::Stream::new(of, &by);
+        for frame in frames {
+            if stream.take(frame).await.expect("taken").is_none() {
+                break;
+            }
+        }
+        stream.end(log.size()).await.expect("ended")
+    })
+}
+
+/// What is shown of an entry in a frame.
+type Piece = fn(&mut almenara_proto::wire::EntryFrame) -> &mut Bytes;
+
+#[test]
+fn one_changed_byte_of_what_a_node_shows_of_its_statements_is_named_too() {
+    use almenara_proto::wire::replicate_frame::Frame;
+    let auditor = Auditor::new();
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    let values = ["a.example", "b.example", "c.example", "d.example", "e.example"];
+    for leaf_hashes in [false, true] {
+        let batch = log.sealed("desk", (1..).zip(values).map(|(n, value)| report(n, value)).collect());
+        log.push_batch(&batch, &[1, 3], leaf_hashes);
+    }
+    let honest = streamed(&auditor, &log, log.frames(0, 8));
+    assert_eq!((honest.shown, honest.withheld, honest.findings), (4, 6, Vec::new()));
+    let cases: [(&str, usize, Piece, &str); 5] = [
+        ("a payload", 1, |entry| &mut shown_of(entry).statements[1], "leaves of entry 1"),
+        ("a payload beside a leaf list", 2, |entry| &mut shown_of(entry).statements[0], "leaves of entry 2"),
+        ("a proof of leaves", 1, |entry| &mut shown_of(entry).proof, "leaves of entry 1"),
+        ("a leaf list", 2, |entry| &mut shown_of(entry).leaf_hashes, "leaves of entry 2"),
+        ("an entry in a stream", 1, |entry| &mut entry.entry, "entry 0"),
+    ];
+    println!("{HEADING}");
+    let check = |what: &str, frames, place: &str| {
+        let found = streamed(&auditor, &log, frames);
+        let report = Report { findings: found.findings, ..Report::default() };
+        row(what, "the stream of a node", &report, 1);
+        let (said, first) = (words(&report), report.findings.first().expect("found"));
+        assert_eq!(first.place.to_string(), place, "{what}: {said}");
+        assert!(said.lines().all(|line| line.ends_with("[served by m2.example]")), "{what}: {said}");
+    };
+    for (what, entry, piece, place) in cases {
+        let mut frames = log.frames(0, 8);
+        let Some(Frame::Page(page)) = &mut frames[1].frame else { panic!("a page") };
+        let changed = piece(&mut page.entries[entry]);
+        let mut bytes = changed.to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        *changed = bytes.into();
+        check(what, frames, place);
+    }
+    let mut frames = log.frames(0, 8);
+    let Some(Frame::Checkpoint(note)) = &mut frames[0].frame else { panic!("a checkpoint") };
+    let mut bytes = note.to_vec();
+    bytes[25] ^= 1;
+    *note = bytes.into();
+    check("a checkpoint in a stream", frames, "checkpoint");
+}
+
+fn shown_of(entry: &mut almenara_proto::wire::EntryFrame) -> &mut almenara_proto::wire::Disclosure {
+    entry.disclosure.as_mut().expect("a disclosure")
 }
 
 #[test]

@@ -4,10 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use data_encoding::{BASE64, HEXLOWER};
-use ed25519_dalek::{Signature, Verifier, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
 
 use super::{NoteError, check_name, cosigned};
-use crate::merkle::{MAX_SIZE, sha256};
+use crate::{
+    keys,
+    merkle::{MAX_SIZE, sha256},
+};
 
 /// What a key signs, and with which type byte it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,21 +88,14 @@ impl VerifierKey {
     }
 
     /// Whether these signature bytes hold over `text`: `Some` with the time that a cosignature states.
-    ///
-    /// `verify`, not `verify_strict`: it is the one that decides as ring, Go and OpenSSL do.
     pub(super) fn verify(&self, text: &str, bytes: &[u8]) -> Option<Option<u64>> {
         match self.kind {
-            KeyKind::Ed25519 => {
-                self.key.verify(text.as_bytes(), &Signature::from_slice(bytes).ok()?).ok()?;
-                Some(None)
-            }
+            KeyKind::Ed25519 => keys::holds(text.as_bytes(), bytes, &self.key).then_some(None),
             KeyKind::CosignatureV1 => {
                 let (time, signature) = bytes.split_first_chunk()?;
                 // C2SP: "it MUST NOT exceed 2^63 - 1"; SQL could not keep it either.
                 let time = Some(u64::from_be_bytes(*time)).filter(|time| *time <= MAX_SIZE)?;
-                let signature = Signature::from_slice(signature).ok()?;
-                self.key.verify(cosigned(text, time).as_bytes(), &signature).ok()?;
-                Some(Some(time))
+                keys::holds(cosigned(text, time).as_bytes(), signature, &self.key).then_some(Some(time))
             }
         }
     }

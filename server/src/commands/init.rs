@@ -280,6 +280,9 @@ lookups_per_minute = {lookups}    # each member
 [narrowing]
 members = []                       # in an emergency: these get what is public and nothing else, until you lift it
 
+[witnesses]                        # outside the federation; they cosign your checkpoints (C2SP tlog-witness)
+# outside = {{ url = "https://witness.example", key = "witness.example/w1+0123abcd+BA…" }}
+
 [log]
 level = "info"
 format = "text"                    # or json

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     compare::Pace,
-    config::Config,
+    config::{Config, WitnessConfig},
     context::Context,
     keys::NodeKeys,
     listener::Limits,
@@ -16,6 +16,7 @@ use crate::{
     node::{Node, NodeError, Settings},
     rosters::SharedRosters,
     safeguards::Safeguards,
+    witnesses::Witness,
 };
 
 /// How to run.
@@ -78,8 +79,20 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         erase_after: config.erase_after,
         evidence: context.home.evidence(),
         pace: Pace::default(),
+        witnesses: witnesses(config, context)?,
         accept_loss: false,
     })
+}
+
+/// Those outside the federation, with the authorities of their certificates read.
+fn witnesses(config: &Config, context: &Context) -> Result<Vec<Witness>, CliError> {
+    let open = |one: &WitnessConfig| {
+        Witness::new(&one.name, one.url.clone(), one.key.clone(), one.authorities.clone(), &context.clock)
+            .map_err(|why| {
+                CliError::usage(format!("{}: witnesses.{}: {why}", context.home.config().display(), one.name))
+            })
+    };
+    config.witnesses.iter().map(open).collect()
 }
 
 /// The operator's lists, and the members' own domains.

@@ -75,6 +75,15 @@ impl Library {
         Ok(bytes)
     }
 
+    /// The first kept note that settled at least so many entries of a log.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(super) async fn first_settled(&self, head: &Head, entries: u64) -> Result<Option<Bytes>, NotServed> {
+        let _turn = self.turn.acquire().await;
+        Ok(self.store.first_settled(head.log, entries).await?)
+    }
+
     /// The first `width` hashes of a tile. It is compared with the tiles above it, up to the signed root: a reader would
     /// notice a changed byte too, and blame this node.
     async fn tile(&self, head: &Head, id: TileId, width: u16) -> Result<Bytes, NotServed> {

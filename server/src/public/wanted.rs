@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use almenara_proto::{name::MemberName, tile::TilePath};
+use almenara_proto::{merkle::MAX_SIZE, name::MemberName, tile::TilePath};
 
 /// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,9 @@ pub(super) enum Wanted {
 pub(super) enum Of {
     Checkpoint,
     Settled,
+    Witnessed,
+    /// The first note that settled at least so many entries.
+    FirstSettled(u64),
     Tile(TilePath),
 }
 
@@ -31,8 +34,7 @@ impl FromStr for Wanted {
     /// One spelling for each page: names, numbers and tile paths are read by their own strict rules.
     fn from_str(path: &str) -> Result<Self, NoPage> {
         if let Some(text) = path.strip_prefix("/roster/") {
-            let version: u64 = text.parse().map_err(|_| NoPage)?;
-            return if version.to_string() == text { Ok(Self::Roster(version)) } else { Err(NoPage) };
+            return number(text).map(Self::Roster).ok_or(NoPage);
         }
         let rest = path.strip_prefix("/log/").ok_or(NoPage)?;
         if let Ok(what) = rest.parse() {
@@ -43,6 +45,11 @@ impl FromStr for Wanted {
     }
 }
 
+/// A decimal number with one spelling, as SQL can count.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| *number <= MAX_SIZE && number.to_string() == text)
+}
+
 impl FromStr for Of {
     type Err = NoPage;
 
@@ -50,7 +57,13 @@ impl FromStr for Of {
         match path {
             "checkpoint" => Ok(Self::Checkpoint),
             "settled" => Ok(Self::Settled),
-            tile => tile.parse().map(Self::Tile).map_err(|_| NoPage),
+            "witnessed" => Ok(Self::Witnessed),
+            other => match other.strip_prefix("settled/") {
+                Some(entries) => {
+                    number(entries).filter(|entries| *entries > 0).map(Self::FirstSettled).ok_or(NoPage)
+                }
+                None => other.parse().map(Self::Tile).map_err(|_| NoPage),
+            },
         }
     }
 }
@@ -67,6 +80,8 @@ mod tests {
                 match what {
                     Of::Checkpoint => "checkpoint".to_owned(),
                     Of::Settled => "settled".to_owned(),
+                    Of::Witnessed => "witnessed".to_owned(),
+                    Of::FirstSettled(entries) => format!("settled/{entries}"),
                     Of::Tile(path) => path.to_string(),
                 },
             ),
@@ -79,6 +94,9 @@ mod tests {
     fn every_page_has_one_path() {
         check("/log/checkpoint", Ok((None, "checkpoint")));
         check("/log/settled", Ok((None, "settled")));
+        check("/log/witnessed", Ok((None, "witnessed")));
+        check("/log/settled/1043", Ok((None, "settled/1043")));
+        check("/log/ngo.nl.example/settled/1", Ok((Some("ngo.nl.example"), "settled/1")));
         check("/log/tile/0/x001/x234/067", Ok((None, "tile/0/x001/x234/067")));
         check("/log/tile/entries/000.p/17", Ok((None, "tile/entries/000.p/17")));
         check("/log/ngo.nl.example/checkpoint", Ok((Some("ngo.nl.example"), "checkpoint")));
@@ -99,6 +117,10 @@ mod tests {
             "/log//checkpoint",
             "/log/Police.example/checkpoint",
             "/log/%70olice.example/checkpoint",
+            "/log/settled/",
+            "/log/settled/0",
+            "/log/settled/01",
+            "/log/settled/9223372036854775808",
             "/log/../roster/1",
             "/log/tile/0/0",
             "/log/tile/00/000",

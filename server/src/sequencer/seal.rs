@@ -53,6 +53,7 @@ impl Sequencer {
             tree: draft.prefix.tree().to_bytes(),
             checkpoint: draft.note(),
             settled: draft.settled.as_ref().map_or_else(Bytes::new, |settled| settled.note.clone()),
+            archived: None,
             hollow: draft.hollow,
             moved_at: draft.moved_at,
             entries: collected.entries,
@@ -165,12 +166,15 @@ impl Sequencer {
         if let Some((draft, append)) = writes.iter_mut().rfind(|(draft, _)| draft.prefix.member() == member) {
             if more(draft) {
                 append.settled = settled.note.clone();
-                draft.settled = Some(settled);
+                // At most one of a group is kept: the others are a moment younger.
+                let archived = draft.settle(settled, (self.clock)());
+                append.archived = append.archived.take().or(archived);
             }
         } else if let Some(known) = self.logs.get(member).filter(|known| more(known)) {
-            let mut draft = Draft { settled: Some(settled), ..known.clone() };
+            let mut draft = known.clone();
+            let archived = draft.settle(settled, (self.clock)());
             let append = self.seal(&mut draft, Collected::default(), false)?;
-            writes.push((draft, append));
+            writes.push((draft, Append { archived, ..append }));
         }
         Ok(())
     }

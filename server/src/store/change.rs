@@ -283,6 +283,7 @@ mod tests {
             tree: CompactRange::new().to_bytes(),
             checkpoint: Bytes::new(),
             settled: Bytes::new(),
+            archived: None,
             hollow: None,
             moved_at: 0,
             entries: vec![NewEntry {

@@ -15,7 +15,7 @@ impl Store {
         let first = Place::new(log, 0, 0)?.number();
         let last = Place::new(log, (1 << 36) - 1, 4_095)?.number();
         let mut transaction = self.writer.begin().await?;
-        for table in ["entries", "tiles", "keys", "leaf_hashes", "relayed"] {
+        for table in ["entries", "tiles", "keys", "leaf_hashes", "relayed", "settlings"] {
             let text = sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE log = $1"));
             sqlx::query(text).bind(i64::from(log.0)).execute(&mut *transaction).await?;
         }
@@ -24,7 +24,10 @@ impl Store {
             sqlx::query(text).bind(first).bind(last).execute(&mut *transaction).await?;
         }
         if own {
-            sqlx::query("DELETE FROM tombstones").execute(&mut *transaction).await?;
+            for table in ["tombstones", "witnessed"] {
+                let text = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
+                sqlx::query(text).execute(&mut *transaction).await?;
+            }
         }
         sqlx::query(
             "UPDATE logs SET size = 0, tree = $1, indexed = 0, checkpoint = $2, settled = $2, hollow = -1 WHERE log = $3",

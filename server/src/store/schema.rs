@@ -93,6 +93,16 @@ const STEPS: &[&[&str]] = &[
         // Entries that were read from a relay, which may have shown less than their origin will.
         "CREATE TABLE relayed (log BIGINT NOT NULL, entry BIGINT NOT NULL, PRIMARY KEY (log, entry)){clustered}",
     ],
+    &[
+        // Notes with a quorum of cosignatures, one a minute at most: when an entry existed at the latest.
+        "CREATE TABLE settlings (
+        log BIGINT NOT NULL,
+        size BIGINT NOT NULL,
+        note {blob} NOT NULL,
+        PRIMARY KEY (log, size)){clustered}",
+        // The newest own note that each witness outside the federation has cosigned.
+        "CREATE TABLE witnessed (witness TEXT NOT NULL PRIMARY KEY, size BIGINT NOT NULL, note {blob} NOT NULL)",
+    ],
 ];
 
 /// Brings the tables to the newest step.

@@ -5,6 +5,8 @@ use sqlx::{Any, AssertSqlSafe, Row as _, Transaction, any::AnyArguments, query::
 
 use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
 
+use crate::heads::Settled;
+
 use super::{LogId, Place, Store, StoreError, erased::Erasure, fresh::IndexRow, json_pairs};
 
 /// Statements in one row of `payloads`. See the schema.
@@ -29,6 +31,8 @@ pub struct Append {
     pub checkpoint: Bytes,
     /// The largest note with a quorum of cosignatures; empty when there is none.
     pub settled: Bytes,
+    /// The one that was the largest before, when it is kept for the date that it tells.
+    pub archived: Option<Settled>,
     /// The first entry of which leaf hashes are missing.
     pub hollow: Option<u64>,
     /// Unix seconds: when entries last came.
@@ -245,6 +249,15 @@ impl Store {
         if moved.rows_affected() != 1 {
             return Err(StoreError::HeadMoved { log: append.log.0, expected: append.old_size });
         }
+        insert(
+            transaction,
+            "INSERT INTO settlings (log, size, note) VALUES ",
+            3,
+            " ON CONFLICT (log, size) DO NOTHING",
+            append.archived.as_slice(),
+            |query, note| query.bind(log).bind(signed(note.size)).bind(note.note.to_vec()),
+        )
+        .await?;
         insert(
             transaction,
             "INSERT INTO entries (log, entry, counts, open, bytes) VALUES ",

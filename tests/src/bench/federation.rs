@@ -273,6 +273,7 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
             erase_after: 72 * 3_600,
             evidence: directory.join(format!("{member}.evidence")),
             pace: Pace::default(),
+            witnesses: Vec::new(),
             accept_loss: false,
         },
         TcpListener::bind(address).await?,

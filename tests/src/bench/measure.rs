@@ -239,7 +239,7 @@ async fn caught_up(federation: &Federation) -> Result<()> {
     Ok(())
 }
 
-async fn grant(federation: &Federation, desk: &str) -> Result<Desk> {
+pub(super) async fn grant(federation: &Federation, desk: &str) -> Result<Desk> {
     let member = federation.name(0)?;
     let publisher = Publisher::new(&member, desk)?;
     let seed = almenara_proto::merkle::sha256(&[desk.as_bytes()]).0;

@@ -1,9 +1,9 @@
 //! `bench --statements N [--json FILE]`: the benchmark of the README, at N and at N/10; with `--members M`, a
-//! federation of M nodes instead.
+//! federation of M nodes instead; with `--audit`, what an auditor waits for.
 
 use std::path::{Path, PathBuf};
 
-use almenara_tests::bench::{decisions, federation, machine, measure, report::Report, wide};
+use almenara_tests::bench::{audit, decisions, federation, machine, measure, report::Report, wide};
 use anyhow::Result;
 use clap::Parser;
 use serde::Serialize;
@@ -21,12 +21,18 @@ struct Args {
     /// So many nodes in one process, each of another jurisdiction: how soon all hold everything, and it is settled.
     #[arg(long, value_name = "M")]
     members: Option<usize>,
+    /// Measure what an auditor waits for instead. Tiles are measured by wrk, where it is installed.
+    #[arg(long, conflicts_with = "members")]
+    audit: bool,
     /// Also write the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
     /// Be the node of this number (used by the benchmark itself).
     #[arg(long, hide = true, requires = "directory")]
     node: Option<usize>,
+    /// Run a command of `almenara` (used by the benchmark itself).
+    #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
+    almenara: Vec<String>,
     /// Where that node's files are.
     #[arg(long, hide = true)]
     directory: Option<PathBuf>,
@@ -38,6 +44,14 @@ async fn main() -> Result<()> {
     if let (Some(member), Some(directory)) = (args.node, &args.directory) {
         tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(std::io::stderr).init();
         return federation::node(member, directory).await;
+    }
+    if !args.almenara.is_empty() {
+        return audit::child(&args.almenara).await;
+    }
+    if args.audit {
+        let figures = audit::run(args.statements, |step| eprintln!("{step}")).await?;
+        print!("{}", figures.table());
+        return write(args.json.as_deref(), &figures);
     }
     if let Some(members) = args.members {
         let figures =

@@ -2,7 +2,7 @@
 //! several levels of tiles sooner than desks can publish one.
 //!
 //! A grant, then signed batches of one statement each, under the node's own keys, committed as the node itself does.
-//! Statements are not kept: the log is what readers of tiles read.
+//! Statements are not kept, their leaf hashes are: the log is what readers of tiles read.
 
 use std::path::PathBuf;
 
@@ -86,18 +86,22 @@ async fn main() -> Result<()> {
             0 => grant.clone(),
             _ => LogEntry::Batch(seal(&author, vec![statement(index, now)?], index, 1, now)?.header),
         };
+        // Of one statement the leaf is the root.
+        let leaf_hashes = match &entry {
+            LogEntry::Batch(header) => Some(vec![header.content.root]),
+            _ => None,
+        };
         let (id, bytes): (Hash, Bytes) = (entry.id(), entry.encode());
         let counted = prefix.append_checked(&bytes, CheckedEntry::check(entry), roster);
         counted.outcome?;
         leaves.push(counted.leaf);
-        let (statements, leaf_hashes) = (Vec::new(), None);
         entries.push(NewEntry {
             index,
             bytes,
             id,
             counts: true,
             open: false,
-            statements,
+            statements: Vec::new(),
             leaf_hashes,
             relayed: false,
         });
@@ -110,6 +114,7 @@ async fn main() -> Result<()> {
         tree: prefix.tree().to_bytes(),
         checkpoint: Bytes::copy_from_slice(signed.note()),
         settled: Bytes::new(),
+        archived: None,
         hollow: None,
         entries,
         tiles: Edge::new().append(&leaves),
