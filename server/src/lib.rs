@@ -10,6 +10,7 @@ pub mod listener;
 pub mod tls;
 pub mod identity;
 pub mod ingest;
+pub mod reload;
 pub mod safeguards;
 pub mod personal;
 mod disputes;
