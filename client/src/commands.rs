@@ -16,6 +16,7 @@ mod preview;
 mod send;
 #[cfg(test)]
 mod tests;
+mod unsettled;
 
 pub mod audit;
 pub mod completions;

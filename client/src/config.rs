@@ -12,7 +12,10 @@ use almenara_proto::{
     verdict::Policy,
 };
 
-use crate::settings::{self, Section, SettingsError, flag, integer, list, text};
+use crate::{
+    settings::{self, Section, SettingsError, flag, integer, list, text},
+    store::ERASE_AFTER,
+};
 
 /// What the environment says, read once at the start.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +115,8 @@ pub struct Config {
     pub publisher: Option<PublisherConfig>,
     /// What counts.
     pub policy: Policy,
+    /// Seconds between an erasing withdrawal and the deletion of what it names from the local store.
+    pub erase_after: u64,
 }
 
 /// Files of the own leaf.
@@ -146,6 +151,7 @@ impl Config {
         let mut tls = top.section("tls")?;
         let publisher = top.optional_section("publisher")?;
         let policy = top.section("policy")?;
+        let mut erasure = top.section("erasure")?;
         let config = Self {
             federation: top.required("federation", text)?,
             roster: top.required("roster", text)?,
@@ -156,8 +162,12 @@ impl Config {
             },
             publisher: publisher.map(|section| read_publisher(section, home)).transpose()?,
             policy: read_policy(policy)?,
+            erase_after: erasure
+                .optional("delay_hours", integer::<u32>)?
+                .map_or(ERASE_AFTER, |hours| u64::from(hours).saturating_mul(3_600)),
         };
         tls.finish()?;
+        erasure.finish()?;
         top.finish()?;
         Ok(config)
     }
@@ -253,6 +263,7 @@ mod tests {
         assert_eq!(config.roster.to_string(), HASH);
         assert!(!config.policy.pending_allowed && config.policy.minimum_score == 1);
         assert!(config.publisher.is_none());
+        assert_eq!(config.erase_after, 72 * 3_600);
     }
 
     #[test]
@@ -272,6 +283,8 @@ mod tests {
             "[tls]\ncertficate = \"x\"\n",
             "almenara.toml:5: tls.certficate is not a key: certificate, key are",
         );
+        check("[erasure]\ndelay_hours = -1\n", "almenara.toml:5: erasure.delay_hours: -1 is out of range");
+        check("[erasure]\ndelay = 1\n", "almenara.toml:5: erasure.delay is not a key: delay_hours are");
         check("[tls]\nkey = \"\"\n", "almenara.toml:5: tls.key: it is empty");
         let short = read("federation = \"scamwatch.example\"\nroster = \"abc\"\n").expect_err("a short hash");
         assert!(short.starts_with("almenara.toml:2: roster: "), "{short}");

@@ -1,7 +1,10 @@
 //! From configuration and rosters to a node that answers: nodes are tried in order, and what they know newer of
 //! the roster is taken in, verified, before anything else is asked.
 
-use std::{collections::VecDeque, path::Path};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    path::Path,
+};
 
 use tonic::transport::Channel;
 
@@ -21,14 +24,22 @@ use crate::{
 /// Newer roster versions that one connection may bring: decades of monthly ones; an endless stream ends there.
 const ROSTERS_AHEAD: usize = 1_024;
 
+/// Nodes beyond the configured ones that one command turns to. A silent one costs ten seconds, so that somebody whose own
+/// network is down learns it after a minute or so; and of eight other members one answers, if any network is left.
+const BEYOND: usize = 8;
+
 /// Whom to call, as whom, and whom to believe.
 pub struct Caller {
     identity: Identity,
     authorities: SharedAuthorities,
     clock: Clock,
     rosters: Rosters,
-    /// Members whose nodes were not tried yet, in order of preference.
+    /// Configured members whose nodes were not tried yet, in order of preference.
     untried: VecDeque<MemberName>,
+    /// Configured members, and those that were tried beyond them.
+    known: BTreeSet<MemberName>,
+    /// How many more may be tried beyond the configured ones.
+    beyond: usize,
 }
 
 /// A node that answered and proved that it is its member's.
@@ -54,6 +65,8 @@ impl Caller {
             authorities: SharedAuthorities::new(rosters::authorities(&rosters.current().roster)?),
             clock: context.clock.clone(),
             untried: config.nodes.iter().cloned().collect(),
+            known: config.nodes.iter().cloned().collect(),
+            beyond: BEYOND,
             rosters,
         })
     }
@@ -76,7 +89,7 @@ impl Caller {
         self.identity.id().member()
     }
 
-    /// The next node that answers, with its newer rosters taken in; `failed` is told of those that do not.
+    /// The next configured node that answers, with its newer rosters taken in; `failed` is told of those that do not.
     ///
     /// # Errors
     /// [`CliError`], when no node is left: the blame of the last failure.
@@ -96,6 +109,28 @@ impl Caller {
                 "no other node is configured: add members to `nodes` in almenara.toml, or try again later",
             )
         }))
+    }
+
+    /// The next node that answers beyond the configured ones, at its address of the roster: our own member's, then those
+    /// of `origins`, then the others by name. Nothing when nobody answers. For questions only that may be put to anybody:
+    /// whoever is asked learns who we are and which logs we read.
+    pub async fn next_beyond(
+        &mut self,
+        origins: &[MemberName],
+        failed: &mut dyn FnMut(&MemberName, &CliError),
+    ) -> Option<Node> {
+        while let Some(left) = self.beyond.checked_sub(1) {
+            self.beyond = left;
+            let strangers = self.roster().members.keys().filter(|name| !self.known.contains(*name));
+            let rank = |name: &&MemberName| (name.as_str() != self.member(), !origins.contains(name));
+            let member = strangers.min_by_key(rank)?.clone();
+            self.known.insert(member.clone());
+            match self.call(&member).await {
+                Ok(node) => return Some(node),
+                Err(error) => failed(&member, &error),
+            }
+        }
+        None
     }
 
     /// Calls the node of one member.

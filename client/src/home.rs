@@ -66,6 +66,12 @@ impl Home {
         self.0.join("rosters")
     }
 
+    /// `unsettled/`: signed items of which a run that ended early does not know whether they are in the log.
+    #[must_use]
+    pub fn unsettled(&self) -> PathBuf {
+        self.0.join("unsettled")
+    }
+
     /// `store/`: what was pulled, one folder a member.
     #[must_use]
     pub fn store(&self) -> PathBuf {

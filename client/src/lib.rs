@@ -44,3 +44,4 @@ pub mod signed;
 pub mod store;
 pub mod text;
 pub mod tls;
+pub mod votes;

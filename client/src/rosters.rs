@@ -17,6 +17,7 @@ use almenara_proto::{
     evidence::{Evidence, RosterFork},
     limits::MESSAGE_BYTES,
     merkle::Hash,
+    name::MemberName,
     roster::{AcceptedRoster, Roster, RosterError, RosterHistory, SignedRoster},
     wire,
 };
@@ -196,6 +197,19 @@ impl Rosters {
     #[must_use]
     pub fn current(&self) -> &AcceptedRoster {
         self.later.last().unwrap_or(&self.first)
+    }
+
+    /// The newest version that has a member: the one by which a member that left is still judged (PROTOCOL.md §6).
+    #[must_use]
+    pub fn last_with(&self, member: &MemberName) -> Option<&AcceptedRoster> {
+        self.later.iter().rev().chain([&self.first]).find(|version| version.roster.contains(member))
+    }
+
+    /// The version with which a member left; nothing for one that is there, or never was.
+    #[must_use]
+    pub fn left_with(&self, member: &MemberName) -> Option<u64> {
+        let gone = !self.current().roster.contains(member);
+        Some(self.last_with(member).filter(|_| gone)?.roster.version.saturating_add(1))
     }
 
     /// An accepted version, from 1.

@@ -72,7 +72,9 @@ impl Writer {
 /// # Errors
 /// [`CliError`], when it cannot be opened; each item is an error of its own when it cannot be parsed, and the
 /// last one then.
-pub fn read(path: &Path) -> Result<impl Iterator<Item = Result<PublishRequest, CliError>> + use<>, CliError> {
+pub fn read(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<PublishRequest, CliError>> + Send + use<>, CliError> {
     let file = File::open(path).map_err(|error| CliError::file(path, &error))?;
     let path = path.to_owned();
     Ok(Items { reader: BufReader::new(file), number: 0, over: false }

@@ -78,3 +78,26 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     cast.stop().await?;
     Ok(Outcome::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, hand};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_step_is_a_line_of_json_with_what_was_answered() {
+        let home = tempfile::TempDir::new().expect("a folder");
+        let home = home.path().to_str().expect("UTF-8");
+        let told = hand::almenarad(&["--home", home, "demo"]).await;
+        assert_eq!(told.outcome, Ok(Outcome::Done), "{:?}", told.json.last());
+        let steps: Vec<u64> = told.json.iter().filter_map(|step| step["step"].as_u64()).collect();
+        assert_eq!(steps, [1, 2, 3, 4, 5, 6, 7, 8]);
+        let checks: Vec<_> =
+            told.json.iter().filter_map(|step| step["checks"].as_array()).flatten().collect();
+        assert!(checks.len() >= 8 && checks.iter().all(|check| check["holds"] == true), "{checks:?}");
+        let sent = &told.json[1]["answers"][1];
+        assert_eq!(sent["of"], "publish");
+        assert_eq!(sent["answer"]["statements"], told.json[1]["rows"][0]["in the log"]);
+        assert!(sent["answer"]["indices"].is_array(), "{sent}");
+        assert!(told.json.iter().take(7).all(|step| step["took"].as_u64().is_some_and(|took| took > 0)));
+    }
+}

@@ -26,7 +26,7 @@ use crate::{
     own_log::{OwnLog, Standing},
     quarantine::Quarantine,
     rosters::SharedRosters,
-    safeguards::Safeguards,
+    safeguards::SharedSafeguards,
     store::{LogId, Place, accesses::Access, archive::Witnessed, erased::Fate, write::NewEntry},
 };
 
@@ -198,7 +198,7 @@ pub enum NotNow {
 pub struct Ingest {
     jobs: mpsc::Sender<Job>,
     rosters: SharedRosters,
-    safeguards: Arc<Safeguards>,
+    safeguards: SharedSafeguards,
     own: OwnLog,
     /// Batches being verified at once: each holds some megabytes of parsed statements.
     verifying: Arc<Semaphore>,
@@ -219,7 +219,7 @@ impl Ingest {
     pub fn new(
         jobs: mpsc::Sender<Job>,
         rosters: SharedRosters,
-        safeguards: Arc<Safeguards>,
+        safeguards: SharedSafeguards,
         own: OwnLog,
     ) -> Self {
         Self {
@@ -254,7 +254,8 @@ impl Ingest {
     ) -> Result<Judged, NotNow> {
         let verifying = self.verifying.acquire().await.map_err(|_| NotNow::Stopping)?;
         let id = item_id(&item);
-        let (account, rosters, safeguards) = (account.clone(), self.rosters.clone(), self.safeguards.clone());
+        let (account, rosters, safeguards) =
+            (account.clone(), self.rosters.clone(), self.safeguards.current());
         let large = matches!(&item, wire::publish_request::Item::Batch(batch) if batch.statements.len() > 64);
         let admit = move || admit(&account, item, now, &rosters, &safeguards);
         // Small items are cheaper done here than handed to another thread.

@@ -11,6 +11,7 @@ pub mod tls;
 pub mod witnesses;
 pub mod identity;
 pub mod ingest;
+pub mod reload;
 pub mod safeguards;
 pub mod personal;
 mod disputes;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use almenara_client::rosters::{authorities, expiry_warning};
 use almenara_proto::{keys::PublicKey, name::MemberName, roster::Roster};
 
-use crate::{compare::Trees, node::NodeError, peers::Peers};
+use crate::{compare::Trees, node::NodeError, peers::Peers, safeguards::SharedSafeguards};
 
 /// How often the end of the roster is told, once it is near.
 const REMIND_EVERY: Duration = Duration::from_secs(86_400);
@@ -23,6 +23,8 @@ pub struct Members {
     pub keys: [PublicKey; 2],
     /// Roots of what is held.
     pub trees: Trees,
+    /// Protect the members' names.
+    pub safeguards: SharedSafeguards,
 }
 
 impl Members {
@@ -42,6 +44,7 @@ impl Members {
             let accepted = self.peers.rosters.current();
             let roster = &accepted.roster;
             check_keys(roster, &self.own, self.keys)?;
+            self.safeguards.protect_members(roster.members.keys().map(|name| name.as_str()));
             for head in self.peers.heads.all() {
                 if let Some(member) = roster.member(head.prefix.member())
                     && self.trees.is_astray(head.log, head.prefix.size(), member).await?

@@ -41,7 +41,7 @@ use crate::{
     reports::Reports,
     rosters::SharedRosters,
     rot::{Mender, Rotten},
-    safeguards::Safeguards,
+    safeguards::SharedSafeguards,
     sequencer::{Own, Sequencer, WAITING},
     store::{Store, StoreError},
     tls::{NotANode, ServerIdentity, Tls},
@@ -65,7 +65,7 @@ pub struct Settings {
     /// The node's leaf.
     pub identity: Identity,
     /// Values that nobody reports by accident.
-    pub safeguards: Safeguards,
+    pub safeguards: SharedSafeguards,
     /// For one publisher.
     pub statements_per_day: u64,
     /// Values, for one member.
@@ -196,7 +196,7 @@ impl Node {
         }
         let shutdown = CancellationToken::new();
         let (jobs, waiting) = mpsc::channel(WAITING);
-        let ingest = Ingest::new(jobs, settings.rosters.clone(), Arc::new(settings.safeguards), own.clone());
+        let ingest = Ingest::new(jobs, settings.rosters.clone(), settings.safeguards.clone(), own.clone());
         let rotten = Rotten::default();
         let outgoing = Outgoing::new(
             store.clone(),
@@ -304,7 +304,13 @@ impl Node {
                 Ok(())
             });
         }
-        let members = Members { peers: peers.clone(), own: settings.member.clone(), keys, trees };
+        let members = Members {
+            peers: peers.clone(),
+            own: settings.member.clone(),
+            keys,
+            trees,
+            safeguards: settings.safeguards,
+        };
         parts.spawn(members.run(shutdown.clone()));
         let custodian = Custodian {
             peers: peers.clone(),

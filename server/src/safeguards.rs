@@ -30,6 +30,7 @@ mod loading;
 mod names;
 mod networks;
 mod patterns;
+mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ use patterns::Patterns;
 use table::Table;
 use warninglist::Warninglist;
 
+pub use shared::SharedSafeguards;
 pub use warninglist::SafeguardError;
 
 /// File names and contents of the lists that a new node starts with.

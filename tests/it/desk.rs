@@ -111,6 +111,47 @@ async fn a_list_is_published_pulled_elsewhere_exported_and_withdrawn() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_run_left_goes_first() -> Result<()> {
+    let cluster = Cluster::start(&[("police.th.example", "TH")]).await?;
+    cluster.grant(0, "cyber-desk", 100).await?;
+    let desk = Person::new(&cluster, 0, Role::Publisher, "cyber-desk")?;
+    let folder = desk.path("unsettled");
+    std::fs::create_dir(&folder)?;
+    // As a run leaves it that was stopped: one item is in the log already, another one is not.
+    for name in ["known", "new"] {
+        std::fs::write(desk.path("list.txt"), format!("{name}.example\n"))?;
+        desk.check(&format!("import @list.txt {HOW} -o @{name}.jsonl"), 0).await?;
+        desk.check(&format!("sign @{name}.jsonl -o @{name}.signed"), 0).await?;
+    }
+    desk.check("submit @known.signed", 0).await?;
+    let left = [read_bytes(&desk.path("known.signed"))?, read_bytes(&desk.path("new.signed"))?].concat();
+    std::fs::write(folder.join("1795305600-000.signed"), left)?;
+
+    std::fs::write(desk.path("list.txt"), "later.example\n")?;
+    let told = desk.check(&format!("publish @list.txt {HOW}"), 0).await?;
+    assert!(told.contains("at index 1 to 2: 2 statements (1 of them were there already)"), "{told}");
+    assert!(told.contains("at index 3: 1 statements"), "{told}");
+    assert!(told.contains("First what an earlier run left"), "{told}");
+    assert_eq!(std::fs::read_dir(&folder)?.count(), 0, "nothing is unsettled any more");
+
+    // What the node refuses is kept aside, and holds nothing up.
+    let stranger = Person::new(&cluster, 0, Role::Publisher, "other-desk")?;
+    std::fs::create_dir(stranger.path("unsettled"))?;
+    std::fs::copy(desk.path("new.signed"), stranger.path("unsettled/1795305600-000.signed"))?;
+    let told = stranger.check("submit @unsettled/1795305600-000.signed", 1).await?;
+    assert!(told.contains("not_yours"), "{told}");
+    std::fs::write(stranger.path("list.txt"), "x.example\n")?;
+    let told = stranger.check(&format!("publish @list.txt {HOW}"), 1).await?;
+    assert!(told.contains("the file is now") && told.contains("000.refused"), "{told}");
+    assert!(stranger.path("unsettled/1795305600-000.refused").exists());
+    Ok(())
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| path.display().to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_node_refuses_is_named_by_its_line_and_the_rest_is_published() -> Result<()> {
     let cluster = Cluster::start(&[("police.th.example", "TH")]).await?;
     cluster.grant(0, "cyber-desk", 100).await?;

@@ -182,6 +182,30 @@ async fn after_the_delay_no_file_of_any_node_or_reader_holds_what_was_erased() -
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reader_deletes_when_its_own_configuration_says_so() -> Result<()> {
+    let cluster = Cluster::start(&TWO).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    cluster.grant(0, "other-desk", 101).await?;
+    desk.say(vec![report(0, "erased.example")?], 1).await??;
+    let platform = Platform { folder: home(&cluster, &[0])?, clock: cluster.clock() };
+    let config = platform.folder.join("almenara.toml");
+    let text = std::fs::read_to_string(&config)?;
+    std::fs::write(&config, format!("{text}[erasure]\ndelay_hours = 2\n"))?;
+    platform.pulled().await?;
+    desk.erase(&[(2, 0)], 2, &key(101)).await??;
+    platform.pulled().await?;
+    let nonce = report(0, "any.example")?.nonce;
+    let held = || -> Result<bool> {
+        Ok(holding(&cluster, &nonce)?.iter().any(|file| file.starts_with(&platform.folder)))
+    };
+    assert!(held()?, "not before its time");
+    later(&cluster, 2);
+    platform.pulled().await?;
+    assert!(!held()?, "then at once, whatever nodes do");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_stolen_key_erased_is_spared_when_it_is_revoked_in_time() -> Result<()> {
     let cluster = Cluster::start(&TWO).await?;
     let desk = cluster.grant(0, "cyber-desk", 100).await?;

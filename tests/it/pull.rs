@@ -26,6 +26,8 @@ use almenara_tests::{
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 
+use crate::THREE;
+
 /// A platform's home folder: a consumer of the second member, who asks the nodes in this order.
 pub(crate) fn home(cluster: &Cluster, nodes: &[usize]) -> Result<PathBuf> {
     let folder = cluster.dir.path().join("platform");
@@ -177,6 +179,54 @@ async fn a_platform_pulls_looks_up_and_proves() -> Result<()> {
     assert_eq!(error.exit(), Exit::Unavailable, "{error}");
     assert_eq!(platform.lookup(&["two.example"]).await?.0, Outcome::Done);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_whose_configured_node_is_down_reads_from_another_of_the_roster() -> Result<()> {
+    let mut cluster = Cluster::start(&THREE).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    let platform = Platform { folder: home(&cluster, &[1])?, clock: cluster.clock() };
+    let names: Vec<String> = cluster.members.iter().map(|member| member.name.to_string()).collect();
+    desk.say(vec![report(1, "one.example")?], 1).await??;
+    cluster.settled(2, 0, 2).await?;
+    cluster.stop(1).await?;
+    // Its own member's node first.
+    let (answer, captured) = platform.pull().await?;
+    assert_eq!((&answer["listed"], &answer["logs"][0]["node"]), (&1.into(), &names[2].as_str().into()));
+    let said = captured.err();
+    assert!(said.contains(&format!("{}: ", names[1])), "who did not answer: {said}");
+    assert!(said.contains(&format!("asking the node of {}: it is not configured", names[2])), "{said}");
+    // A value is asked of nobody whom the reader did not choose.
+    let error = platform.lookup(&["one.example", "--node"]).await.expect_err("the configured node is down");
+    assert_eq!(error.exit(), Exit::Unavailable, "{error}");
+    cluster.stop(2).await?;
+    let (answer, _) = platform.pull().await?;
+    assert_eq!(answer["logs"][0]["node"], names[0], "then the others");
+    // A live reader, too; and it returns to the configured node when the other one has gone.
+    let (context, captured) = platform.context(true);
+    let args = watch::Args { members: Vec::new(), choice: pull::Choice::default() };
+    let live = async {
+        said_on(&captured, &format!("watching 3 logs at {}", names[0])).await?;
+        cluster.restart(1).await?;
+        cluster.wait_for(1, 0, 2).await?;
+        cluster.stop(0).await?;
+        said_on(&captured, &format!("watching 3 logs at {}", names[1])).await
+    };
+    tokio::select! {
+        ended = watch::run(args, &context) => anyhow::bail!("it ended: {ended:?}"),
+        seen = live => seen,
+    }
+}
+
+/// Waits until standard error says so.
+async fn said_on(captured: &Captured, text: &str) -> Result<()> {
+    for _ in 0..200 {
+        if captured.err().contains(text) {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("`{text}` was not said: {}", captured.err())
 }
 
 #[tokio::test(flavor = "multi_thread")]

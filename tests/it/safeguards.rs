@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result};
 
 use almenara_proto::{
-    indicator::Kind,
+    indicator::{Indicator, Kind},
     log::LogEntry,
+    roster::Roster,
     statement::Statement,
     wire::{self, RefusalCode, publish_request::Item},
 };
@@ -115,5 +116,43 @@ async fn personal_data_in_free_text_is_refused_until_a_second_desk_overrides() -
     assert_eq!(refusal.0.leaves.len(), 3);
     let leaves: Vec<u32> = refusal.0.leaves.iter().map(|leaf| leaf.leaf).collect();
     desk.submit(second.override_for(&batch, &leaves)?).await??;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_replaced_while_the_node_runs_and_new_members_are_protected() -> Result<()> {
+    let mut cluster = Cluster::start(&TWO).await?;
+    cluster.grant(0, "cyber-desk", 100).await?;
+    cluster.stop(0).await?;
+    let mut lists = None;
+    cluster.restart_with(0, |settings| lists = Some(settings.safeguards.clone())).await?;
+    let lists = lists.context("the node's")?;
+    let desk = cluster.desk(0, "cyber-desk", 100).await?;
+    desk.say(vec![report(0, "shop.example")?], 1).await??;
+    desk.say(vec![report(1, "www.ngo.ke.example")?], 2).await??;
+
+    let folder = tempfile::TempDir::new()?;
+    let list = r#"{"name": "own", "description": "", "version": 1, "type": "string",
+                   "matching_attributes": ["domain"], "list": ["shop.example"]}"#;
+    std::fs::write(folder.path().join("own.json"), list)?;
+    lists.replace(Safeguards::load(folder.path())?);
+    let refusal = desk.say(vec![report(2, "shop.example")?], 3).await?.expect_err("it is listed now");
+    assert_eq!(refusal.code(), RefusalCode::Protected, "{refusal}");
+
+    let entry = cluster.organisation("ngo.ke.example", "KE").await?;
+    let joins = |roster: &mut Roster| drop(roster.members.insert(entry.name.clone(), entry.clone()));
+    let next = cluster.next_roster(joins, &[0, 1, 2])?;
+    assert_eq!(cluster.offer(0, 0, &next).await?.map_err(|status| status.to_string()), Ok(2));
+    let joined = Indicator::new(Kind::Domain, "www.ngo.ke.example")?;
+    for _ in 0..100 {
+        if lists.current().protects(&joined).is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for (number, name) in [(3, "www.ngo.ke.example"), (4, "shop.example")] {
+        let refusal = desk.say(vec![report(number, name)?], 3).await?.err().context(name)?;
+        assert_eq!(refusal.code(), RefusalCode::Protected, "{name}: {refusal}");
+    }
     Ok(())
 }

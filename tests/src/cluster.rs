@@ -280,7 +280,7 @@ impl Cluster {
             cosign_key: home.cosign_key.clone(),
             tombstone_key: [7; 32],
             identity: self.identity(member, Role::Node, "node-1")?,
-            safeguards: self.setup.safeguards.clone(),
+            safeguards: self.setup.safeguards.clone().into(),
             statements_per_day: self.setup.statements_per_day,
             lookups_per_minute: self.setup.lookups_per_minute,
             consumers: self.setup.consumers.clone(),

@@ -22,7 +22,7 @@ use crate::{
     output::Progress,
     pull::{self, Event, PullError, Remedy, Wish},
     roster_view::Awaited,
-    store::{Counts, ERASE_AFTER, Store},
+    store::{Counts, Store},
     text::{count, plural},
 };
 
@@ -130,9 +130,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
     let mut store = Store::open(context.home.store(), config.federation.as_str())?;
     let filter = args.choice.filter();
-    let mut failed =
-        |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
-    let first = caller.next(&mut failed).await?;
+    let first = next(&mut caller, &args.members, context).await?;
     let before = store.snapshot(caller.roster());
     let mut run = Run { context, rows: BTreeMap::new(), worst: None };
     let mut waiting = origins(&args.members, &caller)?;
@@ -140,7 +138,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     while let (Some(asked), false) = (&node, waiting.is_empty()) {
         waiting = run.ask(asked, waiting, &mut store, filter.as_ref(), &caller).await?;
         if !waiting.is_empty() {
-            node = match caller.next(&mut failed).await {
+            node = match next(&mut caller, &waiting, context).await {
                 Ok(next) => Some(next),
                 Err(error) => {
                     run.give_up(&waiting, &store, &error);
@@ -152,7 +150,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     if let Some(seconds) = args.wait {
         run.wait(Duration::from_secs(seconds), &mut store, filter.as_ref(), &caller).await?;
     }
-    let erased = store.erase(context.now(), ERASE_AFTER)?;
+    let erased = store.erase(context.now(), config.erase_after)?;
     if erased > 0 {
         context.output.note(format_args!("{erased} erased statements are deleted from the local store"));
     }
@@ -165,6 +163,24 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     run.tell(listed, unlisted, &Awaited::of(caller.roster(), &config.policy))?;
     let in_vain = args.wait.is_some() && run.rows.values().any(|row| row.pending() > 0);
     run.worst.map_or(Ok(if in_vain { Outcome::No } else { Outcome::Done }), Err)
+}
+
+/// The next node that answers: a configured one, or, when none is left, another of the roster, and says so.
+pub(super) async fn next(
+    caller: &mut Caller,
+    origins: &[MemberName],
+    context: &Context,
+) -> Result<Node, CliError> {
+    let mut failed =
+        |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
+    let none_left = match caller.next(&mut failed).await {
+        Ok(node) => return Ok(node),
+        Err(error) => error,
+    };
+    let node = caller.next_beyond(origins, &mut failed).await.ok_or(none_left)?;
+    let member = &node.member;
+    context.output.note(format_args!("asking the node of {member}: it is not configured, and on the roster"));
+    Ok(node)
 }
 
 /// The logs that are wanted: those that were named, or those of all members.
@@ -307,10 +323,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// No node is left for these logs. One of which nobody has anything yet is no failure.
+    /// No node is left for these logs. One of which nobody has anything, and we no entry, is no failure.
     fn give_up(&mut self, origins: &[MemberName], store: &Store, last: &CliError) {
         for origin in origins {
-            let held = store.replica(origin).is_some_and(|replica| replica.last().is_some());
+            let seen = store.replica(origin).and_then(|replica| replica.last());
+            let held = seen.is_some_and(|note| note.checkpoint().size > 0);
             let row = self.row(origin);
             let reason = row.error.clone().unwrap_or_else(|| last.to_string());
             if row.not_there && !held {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use almenara_proto::{limits::MESSAGE_BYTES, wire::PublishRequest};
 use serde::Serialize;
 
+use super::unsettled;
 use crate::{
     connect::Caller,
     context::Context,
@@ -170,7 +171,7 @@ pub(super) async fn send<F: Feed>(
         Ok(())
     };
     let connect = || node.clone().connect(settings.window);
-    let result = publish::run(sending.feed, connect, &node.log, settings, &mut event).await;
+    let result = publish::run(sending.feed, connect, &node.log, settings, stopped(), &mut event).await;
     drop(progress);
     if let Some(file) = refused {
         super::lists::finish(file, true)?;
@@ -188,6 +189,24 @@ pub(super) async fn send<F: Feed>(
             Err(if sending.keep { keep(interrupted, context)? } else { interrupted.error })
         }
     }
+}
+
+/// Somebody ends this process: by Ctrl-C, or, as service managers do, by SIGTERM. What is in flight is kept then.
+async fn stopped() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            () = interrupted => {}
+            _ = terminated.recv() => {}
+        }
+        return;
+    }
+    interrupted.await;
 }
 
 fn write_refused(
@@ -242,7 +261,7 @@ fn tell(told: &Told, node: &OwnNode, context: &Context) -> Result<(), CliError> 
 /// Keeps what was signed and not settled, and signs the rest, so that `submit` can finish the work.
 fn keep<F: Feed>(interrupted: Interrupted<F>, context: &Context) -> Result<CliError, CliError> {
     let Interrupted { error, unsettled, unsigned, feed, .. } = interrupted;
-    let path = PathBuf::from(format!("unsettled-{}.signed", context.now()));
+    let path = unsettled::place(context)?;
     let mut file = signed::Writer::begin(&path)?;
     for item in &unsettled {
         file.push(&item.request)?;
@@ -260,19 +279,29 @@ fn keep<F: Feed>(interrupted: Interrupted<F>, context: &Context) -> Result<CliEr
     let items = file.finish()?;
     let place = path.display();
     context.output.warn(format_args!(
-        "{items} signed items whose fate is unknown or that were not sent are in {place}; \
-         run `almenara submit {place}` when the node is back: what it holds already is not doubled"
+        "{items} signed items whose fate is unknown or that were not sent are in {place}: what publishes next from this \
+         home sends them first, or `almenara submit {place}`; what the node holds already is not doubled. Do not publish \
+         the same list again"
     ));
     Ok(error)
 }
 
-/// Shows what is about to leave and to whom, asks, and then calls the node once, so that both ends know the same
-/// roster before anything is signed. Nothing when the answer is no.
+/// As [`ask`], and then settles what an earlier run left, before anything new is signed.
 pub(super) async fn agree(
     what: &str,
     node: &OwnNode,
     context: &Context,
 ) -> Result<Option<OwnNode>, CliError> {
+    let node = ask(what, node, context).await?;
+    if let Some(node) = &node {
+        unsettled::settle(node, context).await?;
+    }
+    Ok(node)
+}
+
+/// Shows what is about to leave and to whom, asks, and then calls the node once, so that both ends know the same
+/// roster before anything is signed. Nothing when the answer is no.
+pub(super) async fn ask(what: &str, node: &OwnNode, context: &Context) -> Result<Option<OwnNode>, CliError> {
     context.output.note(format_args!("This sends {what} to {node}."));
     if !context.output.confirm("Send it?")? {
         return Ok(None);

@@ -5,7 +5,6 @@ use almenara_proto::{
     keys::VerifyingKey,
     log::LogEntry,
     name::Address,
-    roster::Roster,
     statement::{Basis, Claim, Report, Statement},
 };
 use serde::Serialize;
@@ -15,6 +14,7 @@ use crate::{
     exit::{CliError, Outcome},
     output::Style,
     roster_view::Awaited,
+    rosters::Rosters,
     store::{Judged, Store, cosigners},
     text::{moment, tame},
 };
@@ -54,8 +54,10 @@ struct Shown {
     root: Option<String>,
     /// Size of the checkpoint that covers it with a quorum of cosignatures; nothing while it is pending.
     settled: Option<u64>,
-    /// Members of the roster that cosigned that checkpoint.
+    /// Members of the roster, or of the last one with its member, that cosigned that checkpoint.
     cosigned: Vec<Cosigned>,
+    /// Version of the roster with which its member left; nothing while it is there.
+    left: Option<u64>,
 }
 
 /// A cosignature that counts.
@@ -112,7 +114,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let mut shown = Vec::new();
     for (number, piece) in judged.pieces.iter().enumerate() {
         if only.as_ref().is_none_or(|only| *only == piece.address) {
-            shown.push(prove(&store, &judged, number, roster)?);
+            shown.push(prove(&store, &judged, number, &rosters)?);
         }
     }
     tell(&judged, &shown, &Awaited::of(roster, policy), context)?;
@@ -129,7 +131,8 @@ fn indicator_at(store: &Store, address: &Address) -> Result<Option<Indicator>, C
 }
 
 /// Proves one statement again: its bytes, the batch's root, the desk's signature, the entry's place in the log.
-fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Result<Shown, CliError> {
+fn prove(store: &Store, judged: &Judged, number: usize, rosters: &Rosters) -> Result<Shown, CliError> {
+    let roster = &rosters.current().roster;
     let (Some(piece), Some(counted)) = (judged.pieces.get(number), judged.verdict.counted.get(number)) else {
         return Err(CliError::internal("a verdict without its statement"));
     };
@@ -149,8 +152,9 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
     let key = VerifyingKey::from_bytes(&header.content.key.0).map_err(|_| lost())?;
     header.verify(&key).map_err(|void| CliError::misbehaved(format_args!("{address}: {void}")))?;
     let proof = replica.prove(&entry)?;
-    // The log key that signed it is the one that the roster names now.
-    let in_force = roster.member(&address.member).and_then(|member| member.segment());
+    // The log key that signed it is the one that the roster names now, or named last.
+    let last = rosters.last_with(&address.member).map(|version| &version.roster);
+    let in_force = last.and_then(|roster| roster.member(&address.member)?.segment());
     let checkpoint = proof
         .newest
         .filter(|last| in_force.is_some_and(|segment| segment.log_key.0 == *last.log_key()))
@@ -173,7 +177,7 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
         root: checkpoint.map(|checkpoint| checkpoint.root.to_string()),
         settled: proof.settled.map(|note| note.checkpoint().size),
         cosigned: proof.settled.map_or_else(Vec::new, |note| {
-            let cosigners = cosigners(note, &address.member, roster).into_iter();
+            let cosigners = cosigners(note, &address.member, last.unwrap_or(roster)).into_iter();
             cosigners
                 .map(|one| Cosigned {
                     member: one.member.to_string(),
@@ -182,6 +186,7 @@ fn prove(store: &Store, judged: &Judged, number: usize, roster: &Roster) -> Resu
                 })
                 .collect()
         }),
+        left: rosters.left_with(&address.member),
     })
 }
 
@@ -270,19 +275,34 @@ impl Shown {
         self.details.iter().for_each(|(name, value)| line(name, value));
         line("counts", self.counted);
         line("id", &self.id);
-        match self.checkpoint {
-            Some(size) => line(
-                "proof",
-                &format!("holds: signed by the desk, in the log under its checkpoint of size {size}"),
-            ),
-            None => line(
-                "proof",
-                "signed by the desk; no checkpoint under the log key in force covers it yet: pull",
-            ),
-        }
-        match self.settled {
-            Some(size) => line("settled", &format!("in the checkpoint of size {size}{}", self.cosigners())),
-            None => line("pending", &format!("it waits {awaited}")),
+        line(
+            "proof",
+            &match (self.checkpoint, self.left) {
+                (Some(size), None) => {
+                    format!("holds: signed by the desk, in the log under its checkpoint of size {size}")
+                }
+                (Some(size), Some(version)) => format!(
+                    "holds: signed by the desk, in the log under its checkpoint of size {size}, the last one here: its \
+                     member left with roster version {version}"
+                ),
+                (None, None) => {
+                    "signed by the desk; no checkpoint under the log key in force covers it yet: pull"
+                        .to_owned()
+                }
+                (None, Some(version)) => format!(
+                    "signed by the desk; no checkpoint under the last log key of its member, which left with roster \
+                     version {version}, covers it here"
+                ),
+            },
+        );
+        match (self.settled, self.left) {
+            (Some(size), _) => {
+                line("settled", &format!("in the checkpoint of size {size}{}", self.cosigners()))
+            }
+            (None, None) => line("pending", &format!("it waits {awaited}")),
+            (None, Some(_)) => {
+                line("pending", "for good: its member left before enough others had cosigned it")
+            }
         }
         text
     }

@@ -36,6 +36,8 @@ struct Log {
     heard_at: u64,
     /// What is to be looked at.
     trouble: Option<String>,
+    /// Version of the roster with which its member left: its log has ended. Nothing while it is there.
+    left: Option<u64>,
 }
 
 /// The whole answer.
@@ -65,8 +67,9 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
         let checkpoint = replica.last().map_or(0, |last| last.checkpoint().size);
         let age = now.saturating_sub(replica.fresh_at());
         let unheard = replica.fresh_at().saturating_sub(replica.heard_at());
-        let trouble = if !roster.contains(replica.member()) {
-            Some("no longer on the roster".to_owned())
+        let left = rosters.left_with(replica.member());
+        let trouble = if left.is_some() {
+            None // nothing more comes, and nobody can mend that
         } else if let Some(parted) = replica.parted_at(roster) {
             Some(format!(
                 "IN QUARANTINE: its key signed two histories; entries from {parted} on count for nothing"
@@ -95,6 +98,7 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
             fresh_at: replica.fresh_at(),
             heard_at: replica.heard_at(),
             trouble,
+            left,
         }
     };
     let answer = Answer {
@@ -140,7 +144,11 @@ fn tell(answer: &Answer, now: u64, context: &Context) -> Result<(), CliError> {
                     0 => "never".to_owned(),
                     at => format!("{} ago", duration(now.saturating_sub(at))),
                 },
-                log.trouble.clone().unwrap_or_default(),
+                match (&log.trouble, log.left) {
+                    (Some(trouble), _) => trouble.clone(),
+                    (None, Some(version)) => format!("its member left with roster version {version}"),
+                    (None, None) => String::new(),
+                },
             ]
         })
         .collect();

@@ -26,7 +26,9 @@ pub struct Args {
 /// The items of several files, each parsed and its signature over its statements checked as it is read.
 struct Files<I>(I);
 
-fn items(files: Vec<PathBuf>) -> Result<impl Iterator<Item = Result<Submission, CliError>>, CliError> {
+fn items(
+    files: Vec<PathBuf>,
+) -> Result<impl Iterator<Item = Result<Submission, CliError>> + Send + use<>, CliError> {
     let opened = files.iter().map(|path| signed::read(path)).collect::<Result<Vec<_>, _>>()?;
     Ok(files.into_iter().zip(opened).flat_map(|(path, items)| {
         let parse = |item| Submission::parse(item).map_err(CliError::usage);
@@ -42,6 +44,11 @@ impl<I: Iterator<Item = Result<Submission, CliError>> + Send + 'static> Feed for
     fn again(&mut self, _: Vec<Draft>) -> Result<Option<Submission>, CliError> {
         Ok(None)
     }
+}
+
+/// All that is in these files.
+pub(super) fn feed(files: Vec<PathBuf>) -> Result<impl Feed + use<>, CliError> {
+    Ok(Files(items(files)?))
 }
 
 /// Looks through the files first, so that a damaged one is noticed before anything is sent; then sends them.
@@ -65,7 +72,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);
     }
-    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
-    let feed = Files(items(args.files)?);
+    let Some(node) = send::ask(&what, &node, context).await? else { return Ok(Outcome::No) };
+    let feed = feed(args.files)?;
     send::send(Sending { feed, total: statements, refused: None, keep: false }, &node, context).await
 }

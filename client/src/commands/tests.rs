@@ -6,7 +6,7 @@ use almenara_proto::{
     keys::VerifyingKey,
     log::{Signed, Withdrawal},
     name::Address,
-    roster::SignedRoster,
+    roster::{Roster, SignedRoster},
     statement::{Claim, Dispute, DisputeReason, Report, Statement},
     wire::publish_request::Item,
 };
@@ -345,6 +345,34 @@ fn what_is_pending_is_called_so_and_listed_when_it_is_settled() {
     assert!(!desk.check("export --format plain -o @list", 0, "2 items in").contains("pending"));
     assert_eq!(desk.read("list"), "a.example\nb.example\n");
     assert!(desk.check("status --json", 0, "").contains("\"settled\":3"));
+}
+
+#[test]
+fn what_a_member_said_that_left_stays_proven_and_is_called_so() {
+    let desk = Desk::new();
+    let mut log = TestLog::new(2);
+    log.grant("desk");
+    log.batch("desk", vec![report(1, "a.example")]);
+    log.batch("desk", vec![report(2, "b.example")]);
+    desk.pull_settled(&log, 2);
+    desk.check("status", 0, "");
+
+    let first = crate::rosters::read(&desk.path("rosters/1.roster")).expect("read");
+    let next = Roster { version: 2, previous: Some(first.id()), quorum: 0, ..roster(&[(1, "TH")]) };
+    let mut next = SignedRoster::unsigned(&next);
+    [1, 2].iter().for_each(|root| next.sign(&key(*root)));
+    crate::rosters::write(&desk.path("rosters/2.roster"), &next).expect("written");
+
+    let text =
+        desk.check("show domain a.example", 0, "checkpoint of size 3, the last one here: its member left");
+    assert!(text.contains("with roster version 2"), "{text}");
+    desk.check("show domain b.example", 0, "pending          for good: its member left before");
+    let json = desk.check("show domain a.example --json", 0, "");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert_eq!((&json["left"], &json["checkpoint"]), (&2.into(), &3.into()));
+    // A log that has ended is nothing to be looked at.
+    desk.check("status", 0, "its member left with roster version 2");
+    assert!(desk.check("status --json", 0, "").contains("\"trouble\":null,\"left\":2"));
 }
 
 #[test]

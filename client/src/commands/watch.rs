@@ -8,15 +8,15 @@ use std::{
 use almenara_proto::{indicator::Indicator, log::LogEntry, name::MemberName, roster::Roster};
 use serde::Serialize;
 
-use super::pull::{Choice, origins};
+use super::pull::{self as pulling, Choice, origins};
 use crate::{
-    connect::Caller,
+    connect::{Caller, Node},
     context::Context,
     evidence,
     exit::{CliError, Outcome},
     output::Style,
     pull::{self, Event, Remedy, Wish},
-    store::{ERASE_AFTER, Judged, Replica, Store, StoreError},
+    store::{Judged, Replica, Store, StoreError},
     text::tame,
 };
 
@@ -77,22 +77,23 @@ async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), C
     let mut told = Told::all(store);
     loop {
         let mut caller = Caller::open(context)?;
-        let mut failed =
-            |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
-        while let Ok(node) = caller.next(&mut failed).await {
+        // A node beyond the configured ones is watched only while none of these serves.
+        let mut served = false;
+        while let Some(node) = next(&mut caller, &args.members, served, context).await {
             let mut origins = origins(&args.members, &caller)?;
             for origin in origins.clone() {
                 if let Ok(Some(proof)) = pull::ask(&node, &origin, store, caller.roster()).await {
                     context.output.warn(evidence::quarantine(context, store, &proof)?);
                 }
             }
-            store.erase(context.now(), ERASE_AFTER)?;
+            store.erase(context.now(), context.config()?.erase_after)?;
             let parted = |origin: &MemberName| store.replica(origin)?.parted_at(caller.roster());
             origins.retain(|origin| parted(origin).is_none());
             context.output.note(format_args!("watching {} logs at {}", origins.len(), node.member));
             let filter = args.choice.filter();
             let wish = Wish { filter: filter.as_ref(), roster: caller.roster(), clock: &context.clock };
-            let mut news = News { context, roster: caller.roster(), told: &mut told, printed: 0 };
+            let mut news =
+                News { context, roster: caller.roster(), told: &mut told, printed: 0, served: false };
             let mut each = |store: &Store, event: Event<'_>| news.take(store, event);
             let ended = pull::watch(&node, &origins, store, wish, &mut each).await;
             match ended {
@@ -108,10 +109,21 @@ async fn stay(args: &Args, context: &Context, store: &mut Store) -> Result<(), C
             if news.printed > 0 {
                 pause = FIRST_PAUSE;
             }
+            served |= news.served;
         }
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
+}
+
+/// The next configured node that answers, or, when none of them `served`, another one.
+async fn next(caller: &mut Caller, origins: &[MemberName], served: bool, context: &Context) -> Option<Node> {
+    if !served {
+        return pulling::next(caller, origins, context).await.ok();
+    }
+    let mut failed =
+        |member: &MemberName, error: &CliError| context.output.warn(format_args!("{member}: {error}"));
+    caller.next(&mut failed).await.ok()
 }
 
 /// Up to where somebody was told of a log. What is new, and what became settled, is read back from the store: so nothing
@@ -139,13 +151,18 @@ struct News<'a> {
     roster: &'a Roster,
     told: &'a mut BTreeMap<MemberName, Told>,
     printed: u64,
+    /// Some log is here as far as the node has it.
+    served: bool,
 }
 
 impl News<'_> {
     fn take(&mut self, store: &Store, event: Event<'_>) -> Result<(), StoreError> {
         match event {
             Event::Page(..) => Ok(()),
-            Event::Fresh(origin) => store.replica(origin).map_or(Ok(()), |replica| self.tell(store, replica)),
+            Event::Fresh(origin) => {
+                self.served = true;
+                store.replica(origin).map_or(Ok(()), |replica| self.tell(store, replica))
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! Sealing and sending overlap: while answers are awaited, a blocking thread seals the next batch. Items leave in the
 //! order in which they were signed, for a key's seq must rise along the log.
 
-use std::{collections::VecDeque, future::Future};
+use std::{collections::VecDeque, future::Future, pin::Pin};
 
 use almenara_proto::wire::{PublishRequest, PublishResponse};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -57,16 +57,18 @@ impl Connected {
 /// A batch is signed again as a whole when another process used a higher seq in between.
 const SEQ_ATTEMPTS: u32 = 3;
 
-/// Sends everything that `feed` gives over streams that `connect` opens, and tells `event` what became of it.
+/// Sends everything that `feed` gives over streams that `connect` opens, and tells `event` what became of it. When `stop`
+/// is ready, the run ends there.
 ///
 /// # Errors
-/// [`Interrupted`]: the node cannot be reached or refuses the call, its receipt does not hold (`Misbehaved`), the
+/// [`Interrupted`]: it was stopped, the node cannot be reached or refuses the call, its receipt does not hold (`Misbehaved`), the
 /// feed fails, or `event` does.
 pub async fn run<F, C, R>(
     feed: F,
     mut connect: C,
     log: &Log,
     settings: Settings,
+    stop: impl Future<Output = ()>,
     event: &mut (dyn FnMut(Event<'_>) -> Result<(), CliError> + Send),
 ) -> Result<Totals, Interrupted<F>>
 where
@@ -85,15 +87,22 @@ where
         settings,
         event,
     };
+    let mut stop = std::pin::pin!(stop);
     let mut failures = 0u32;
     loop {
-        let error = match connect().await {
-            Ok(mut connected) => match run.session(&mut connected, &mut failures).await {
-                Ok(()) => return Ok(run.totals),
-                Err(End::Broken(error)) => error,
-                Err(End::Failed(error)) => return Err(run.interrupted(error).await),
-            },
-            Err(error) => error,
+        let connected = tokio::select! {
+            biased;
+            () = &mut stop => Err(End::stopped()),
+            connected = connect() => connected.map_err(End::Broken),
+        };
+        let ended = match connected {
+            Ok(mut connected) => run.session(&mut connected, &mut failures, stop.as_mut()).await,
+            Err(end) => Err(end),
+        };
+        let error = match ended {
+            Ok(()) => return Ok(run.totals),
+            Err(End::Broken(error)) => error,
+            Err(End::Failed(error)) => return Err(run.interrupted(error).await),
         };
         failures = failures.saturating_add(1);
         // Only what may pass by itself is tried again.
@@ -101,7 +110,11 @@ where
             return Err(run.interrupted(error).await);
         }
         let doubled = 1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        tokio::time::sleep(run.settings.pause.saturating_mul(doubled)).await;
+        let pause = tokio::time::sleep(run.settings.pause.saturating_mul(doubled));
+        tokio::select! {
+            () = &mut stop => return Err(run.interrupted(stopped()).await),
+            () = pause => {}
+        }
     }
 }
 
@@ -137,13 +150,28 @@ enum End {
     Failed(CliError),
 }
 
+impl End {
+    fn stopped() -> Self {
+        Self::Failed(stopped())
+    }
+}
+
+fn stopped() -> CliError {
+    CliError::unavailable("it was stopped before the node had answered everything")
+}
+
 fn closed() -> End {
     End::Broken(CliError::unavailable("the node closed the stream before it had answered everything"))
 }
 
 impl<F: Feed> Run<'_, F> {
     /// Works over one connection until everything is settled.
-    async fn session(&mut self, connected: &mut Connected, failures: &mut u32) -> Result<(), End> {
+    async fn session(
+        &mut self,
+        connected: &mut Connected,
+        failures: &mut u32,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), End> {
         // What an earlier connection left unanswered goes first, in its old order: the node answers what it holds
         // with the first receipt.
         while let Some(last) = self.flying.pop_back() {
@@ -162,6 +190,8 @@ impl<F: Feed> Run<'_, F> {
                 return Ok(());
             }
             tokio::select! {
+                biased;
+                () = &mut stop => return Err(End::stopped()),
                 sealed = sealed(&mut self.feed), if sealing => self.take(sealed).map_err(End::Failed)?,
                 answer = connected.answers.message(), if !self.flying.is_empty() => {
                     let answer = answer.map_err(|status| End::Broken(status.into()))?;

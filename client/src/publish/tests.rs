@@ -281,6 +281,15 @@ struct Told<F> {
 }
 
 fn publish<F: Feed>(node: Node, feed: F) -> Told<F> {
+    publish_until(node, feed, usize::MAX)
+}
+
+/// The same; somebody stops it when so many items are answered.
+fn publish_until<F: Feed>(node: Node, feed: F, stop_after: usize) -> Told<F> {
+    let stop = tokio::sync::Notify::new();
+    if stop_after == 0 {
+        stop.notify_one();
+    }
     let node: Shared = Arc::new(Mutex::new(node));
     let log = Log { member: MEMBER.parse().expect("a name"), key: log_key(9).verifying_key().to_bytes() };
     let mut events = Vec::new();
@@ -297,12 +306,21 @@ fn publish<F: Feed>(node: Node, feed: F) -> Told<F> {
             Event::Draft(draft, why) => format!("{} {}", draft.source, why.code),
             Event::Item(item, why) => format!("{} {}", item.kind, why.code),
         });
+        if events.len() >= stop_after {
+            stop.notify_one();
+        }
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let opened = node.clone();
-    let result =
-        runtime.block_on(run(feed, || connect(opened.clone(), SETTINGS.window), &log, SETTINGS, &mut event));
+    let result = runtime.block_on(run(
+        feed,
+        || connect(opened.clone(), SETTINGS.window),
+        &log,
+        SETTINGS,
+        stop.notified(),
+        &mut event,
+    ));
     Told { result, events, node }
 }
 
@@ -399,9 +417,28 @@ fn what_is_unsettled_when_the_node_stays_away_can_be_submitted_later() {
     let gone = std::iter::repeat_n(Fault::Refuse(tonic::Code::Unavailable), 4);
     let faults = std::iter::once(Fault::Break { after: 1, handled: true }).chain(gone).collect();
     let told = publish(Node { faults, ..Node::default() }, small(20));
+    finished_later(told, 4, Some("4 at 1 again"), 4);
+}
+
+#[test]
+fn what_is_unsettled_when_somebody_stops_it_can_be_submitted_later() {
+    // At once, and in the middle, when some items are in flight.
+    finished_later(publish_until(Node::default(), small(20), 0), 0, None, 0);
+    let told = publish_until(Node::default(), small(20), 1);
+    let (settled, held) = {
+        let node = told.node.lock().expect("alive");
+        let settled = told.result.as_ref().expect_err("stopped").totals.statements;
+        (settled, node.published.len() as u64)
+    };
+    assert!(settled == 4 && (4..20).contains(&held), "{settled} {held}");
+    finished_later(told, settled, None, held - settled);
+}
+
+/// `settled` statements have receipts; what is left is submitted, `repeated` of it for the second time.
+fn finished_later(told: Told<Small>, settled: u64, first: Option<&str>, repeated: u64) {
     let interrupted = told.result.expect_err("given up");
     assert_eq!(interrupted.error.exit().code(), 3);
-    assert_eq!(interrupted.totals.statements, 4);
+    assert_eq!(interrupted.totals.statements, settled);
     let mut feed = interrupted.feed.expect("the rest can be sealed");
     let mut left: Vec<Submission> = interrupted.unsettled;
     while let Some(item) = feed.next().expect("sealed") {
@@ -411,8 +448,10 @@ fn what_is_unsettled_when_the_node_stays_away_can_be_submitted_later() {
     let node = Arc::into_inner(told.node).expect("not shared").into_inner().expect("alive");
     let told = publish(node, FromFile(requests));
     let totals = told.result.expect("published");
-    assert_eq!((totals.statements, totals.repeated), (16, 4));
-    assert_eq!(told.events.first().map(String::as_str), Some("4 at 1 again"));
+    assert_eq!((totals.statements, totals.repeated), (20 - settled, repeated));
+    if first.is_some() {
+        assert_eq!(told.events.first().map(String::as_str), first);
+    }
     assert_eq!(sorted(told.node.lock().expect("alive").published.clone()), all_values(20));
 }
 

@@ -24,7 +24,8 @@ use almenara_proto::{
 use super::{Replica, Store, StoreError, state::Erasing};
 use crate::follow::VerifiedEntry;
 
-/// Seconds between the moment at which an erasing withdrawal was seen and the deletion: as nodes do by default.
+/// Seconds between the moment at which an erasing withdrawal was seen and the deletion, if no configuration says
+/// otherwise: as nodes do.
 pub const ERASE_AFTER: u64 = 72 * 3_600;
 
 /// An erasing withdrawal that counts.

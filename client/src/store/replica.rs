@@ -376,11 +376,15 @@ impl Replica {
         }
     }
 
-    /// From which entry on nothing counts, since the log key in force signed two histories.
+    /// From which entry on nothing counts, since the log key in force signed two histories. Of a member that left it is
+    /// the key that signed last: whoever goes leaves no second history behind.
     #[must_use]
     pub fn parted_at(&self, roster: &Roster) -> Option<u64> {
-        let segment = roster.member(&self.member)?.segment()?;
-        (self.state.parted_key == segment.log_key.0).then_some(self.state.parted_at)
+        let key = match roster.member(&self.member) {
+            Some(member) => member.segment()?.log_key.0,
+            None => *self.last.as_ref()?.log_key(),
+        };
+        (self.state.parted_key == key).then_some(self.state.parted_at)
     }
 
     /// Remembers when a node said that it had last heard of the origin's own.

@@ -2,6 +2,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use almenara_proto::{
     batch::SignedBatch,
+    evidence::Equivocation,
     indicator::Kind,
     keys::PublicKey,
     name::Address,
@@ -589,6 +590,33 @@ fn what_was_settled_stays_settled_when_another_log_key_takes_over() {
     let store = fresh(folder.path());
     let replica = store.replica(&log.member()).expect("held");
     assert_eq!((replica.settled_size(), replica.pending()), (2, 1));
+}
+
+#[test]
+fn a_log_with_two_histories_stays_parted_when_its_member_leaves() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut log = TestLog::new(1);
+    log.grant("desk");
+    let mut another = log.clone();
+    log.batch("desk", vec![report(1, "a.example")]);
+    another.batch("desk", vec![report(2, "b.example")]);
+    let mut store = fresh(folder.path());
+    pull(&mut store, &log, 64);
+    let found =
+        Equivocation::new(log.cosigned(2, &[]), another.cosigned(2, &[]), None).expect("two histories");
+    store.replica_mut(&log.member()).expect("held").quarantine(&found);
+    let mut left = two();
+    left.members.remove(&log.member());
+    let cut = |roster: &Roster| {
+        let judged = store.verdicts(roster, &policy(), NOW).expect("a store").next();
+        judged.expect("one").expect("sound").pieces[0].standing.cut
+    };
+    assert_eq!((cut(&two()), cut(&left)), (true, true));
+    // A new log key says which history is the log's: one that left after that left with it.
+    let mut next = two();
+    let member = next.members.get_mut(&log.member()).expect("a member");
+    member.segments[0].log_key = PublicKey::of(&key(99));
+    assert!(!cut(&next));
 }
 
 #[test]

@@ -1,8 +1,16 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::log::LogEntry;
-use crate::statement::tests::{dispute, full_report, report, sighting};
+use crate::{
+    keys::SigningKey,
+    log::LogEntry,
+    statement::{
+        Statement,
+        tests::{dispute, full_report, report, sighting},
+    },
+};
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])

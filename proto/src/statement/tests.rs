@@ -1,6 +1,10 @@
 use super::*;
-use crate::name::Jurisdiction;
-use crate::release::{Audience, Pap};
+use crate::{
+    limits::VALIDITY_SECONDS,
+    merkle::Hash,
+    name::Jurisdiction,
+    release::{Audience, Pap},
+};
 
 /// 2026-01-01, Unix seconds.
 pub(crate) const NOW: u64 = 1_767_225_600;

@@ -14,6 +14,7 @@ use crate::{
     listener::Limits,
     logging,
     node::{Node, NodeError, Settings},
+    reload::Reload,
     rosters::SharedRosters,
     safeguards::Safeguards,
     witnesses::Witness,
@@ -35,11 +36,17 @@ pub async fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     let config = context.config()?;
     logging::start(&config.log, context.environment.no_color())?;
     let settings = Settings { accept_loss: args.accept_loss, ..settings(&config, context)? };
+    let reload = Reload::of(&config, &settings);
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| CliError::unavailable(format!("cannot listen on {}: {error}", config.listen)))?;
     let node = Node::start(settings, listener).await.map_err(failed)?;
-    node.run_until(stop()?).await.map_err(failed)?;
+    let stop = stop()?;
+    let hangups = hangups(reload)?;
+    tokio::select! {
+        ended = node.run_until(stop) => ended.map_err(failed)?,
+        () = hangups => {}
+    }
     Ok(Outcome::Done)
 }
 
@@ -69,7 +76,7 @@ pub fn settings(config: &Config, context: &Context) -> Result<Settings, CliError
         cosign_key: keys.cosign,
         tombstone_key: keys.tombstone,
         identity: context.identity(config)?,
-        safeguards: safeguards(config, &newest)?,
+        safeguards: safeguards(config, &newest)?.into(),
         statements_per_day: config.quotas.statements_per_day,
         lookups_per_minute: config.quotas.lookups_per_minute,
         consumers: config.consumers.clone(),
@@ -112,6 +119,28 @@ fn failed(error: NodeError) -> CliError {
         }
         NodeError::Tls(_) | NodeError::Part(_) => CliError::internal(error),
     }
+}
+
+/// Reads again what may change, whenever the operator asks (SIGHUP); never completes.
+#[cfg(unix)]
+fn hangups(reload: Reload) -> Result<impl Future<Output = ()>, CliError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup()).map_err(CliError::internal)?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let reload = reload.clone();
+            // Large lists take a second or two.
+            if tokio::task::spawn_blocking(move || reload.again()).await.is_err() {
+                tracing::error!("reading again failed in a way that it must not: what was in force stays");
+            }
+        }
+        std::future::pending().await
+    })
+}
+
+#[cfg(not(unix))]
+fn hangups(_: Reload) -> Result<impl Future<Output = ()>, CliError> {
+    Ok(std::future::pending())
 }
 
 /// Completes when the operator (SIGINT) or the system (SIGTERM) asks the node to stop.

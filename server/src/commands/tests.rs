@@ -245,3 +245,53 @@ fn certificates_are_issued_for_those_who_can_use_them() {
         "home of its own",
     );
 }
+
+#[test]
+fn certificate_and_lists_are_read_again_and_what_cannot_be_used_changes_nothing() {
+    use almenara_proto::indicator::{Indicator, Kind};
+
+    let desk = Desk::new();
+    desk.init("th", "police.th.example", "TH");
+    desk.init("nl", "ngo.nl.example", "NL");
+    desk.init("forged", "police.th.example", "TH");
+    desk.roster("v1.roster", &["th", "nl"]);
+    desk.check("--home @th join @v1.roster --yes", "", 0, "has joined");
+    let home = NodeHome::find(Some(desk.path("th")), None, &Environment::default()).expect("a home");
+    let config = Config::read(&home, &Environment::default()).expect("a configuration");
+    let (output, _) = Output::captured(Manner::default(), "");
+    let context =
+        Context { clock: clock::fixed(NOW + DAY), ..Context::new(home, output, Environment::default()) };
+    let settings = super::run::settings(&config, &context).expect("settings");
+    let reload = crate::reload::Reload::of(&config, &settings);
+
+    let leaf = || settings.identity.current().cert.first().expect("a leaf").to_vec();
+    let first = leaf();
+    desk.at(NOW + DAY, "--home @th cert renew", "", 0, "node/main until");
+    reload.certificate().expect("renewed");
+    let renewed = leaf();
+    assert_ne!(renewed, first);
+    for (other, why) in [("nl", "ngo.nl.example"), ("forged", "authority")] {
+        for file in ["tls/cert.pem", "tls/key.pem"] {
+            std::fs::copy(desk.path(other).join(file), desk.path("th").join(file)).expect("copied");
+        }
+        let error = reload.certificate().expect_err("not ours").to_string();
+        assert!(error.contains("th/tls/cert.pem") && error.contains(why), "{error}");
+        assert_eq!(leaf(), renewed);
+    }
+
+    let protected = |name: &str| {
+        let indicator = Indicator::new(Kind::Domain, name).expect("a domain");
+        settings.safeguards.current().protects(&indicator).is_some()
+    };
+    assert!(!protected("shop.example"));
+    let list = desk.path("th/safeguards/own.json");
+    let json = r#"{"name": "own", "description": "", "version": 1, "type": "string",
+                   "matching_attributes": ["domain"], "list": ["shop.example"]}"#;
+    std::fs::write(&list, json).expect("written");
+    reload.safeguards().expect("a list");
+    assert!(protected("shop.example") && protected("ngo.nl.example"));
+    std::fs::write(&list, "{").expect("written");
+    let error = reload.safeguards().expect_err("no list").to_string();
+    assert!(error.contains("own.json"), "{error}");
+    assert!(protected("shop.example"), "what was in force stays");
+}

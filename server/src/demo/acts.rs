@@ -143,7 +143,7 @@ impl Cast {
     }
 
     /// Every line is accounted for: what the client said of it, and what the node said of the rest.
-    fn account(&self, answer: &Answer, story: &Story<'_>) -> Result<u64, CliError> {
+    fn account(&self, answer: &Answer, story: &mut Story<'_>) -> Result<u64, CliError> {
         let (Some(import), Some(sent)) = (answer.json.first(), answer.json.get(1)) else {
             return match &answer.outcome {
                 Err(error) => Err(CliError::internal(error)),
@@ -153,6 +153,8 @@ impl Cast {
         if let Err(error) = &answer.outcome {
             return Err(CliError::internal(error));
         }
+        story.answer("publish", import);
+        story.answer("publish", sent);
         let of = |name| number(import, name);
         let (published, refused) = (number(sent, "statements"), number(sent, "refused"));
         story.table(
@@ -246,6 +248,7 @@ impl Cast {
         let protected = write(&self.dir.join("protected.txt"), "google.com\nwww.google.com\n")?;
         let answer = self.publish_list(0, &protected, Kind::Domain, "scam.phishing").await?;
         let sent = answer.json.get(1).cloned().unwrap_or_default();
+        story.answer("publish", &sent);
         let example =
             sent.pointer("/reasons/protected/1/0").and_then(Value::as_str).unwrap_or_default().to_owned();
         story.expect(
@@ -265,6 +268,7 @@ impl Cast {
     pub(super) async fn pull_and_export(&mut self, story: &mut Story<'_>) -> Result<(), CliError> {
         story.step("The platform pulls, verifies everything itself, and exports blocklists")?;
         let pulled = self.pull(2).await?;
+        story.answer("pull", &pulled);
         self.listed = number(&pulled, "listed");
         for log in pulled.get("logs").and_then(Value::as_array).into_iter().flatten() {
             story.fact(format_args!(
@@ -297,7 +301,7 @@ impl Cast {
         std::fs::read_to_string(&path).map_err(|error| CliError::file(&path, &error))
     }
 
-    async fn export(&self, story: &Story<'_>) -> Result<(), CliError> {
+    async fn export(&self, story: &mut Story<'_>) -> Result<(), CliError> {
         let home = text(&self.one(2)?.app_home)?;
         let folder = self.dir.join("blocklists");
         std::fs::create_dir_all(&folder).map_err(|error| CliError::file(&folder, &error))?;
@@ -312,6 +316,7 @@ impl Cast {
             let mut words = vec!["--home", home, "export", "--format", format, "-o", text(&path)?];
             words.extend(more);
             let summary = almenara(&words).await.done()?;
+            story.answer(&format!("export --format {format}"), &summary);
             let skipped: Vec<String> = summary
                 .get("skipped")
                 .and_then(Value::as_object)
@@ -337,7 +342,7 @@ impl Cast {
         let police = self.one(0)?;
         let desk = text(&police.desk_home)?;
         almenara(&["--home", desk, "pull", police.name.as_str()]).await.done()?;
-        almenara(&[
+        let withdrawn = almenara(&[
             "--home",
             desk,
             "--yes",
@@ -350,9 +355,11 @@ impl Cast {
         ])
         .await
         .done()?;
+        story.answer("withdraw", &withdrawn);
         let size = police.held(&police.name);
         self.one(2)?.wait_for(&police.name, size, Duration::from_secs(30)).await?;
         let pulled = self.pull(2).await?;
+        story.answer("pull", &pulled);
         story.expect(
             number(&pulled, "unlisted") == 1,
             format_args!("{} left the platform's list", self.mistake),
@@ -362,6 +369,7 @@ impl Cast {
         let again = write(&self.dir.join("again.txt"), &self.mistake)?;
         let answer = self.publish_list(0, &again, Kind::Domain, "scam.phishing").await?;
         let sent = answer.json.get(1).cloned().unwrap_or_default();
+        story.answer("publish", &sent);
         let why =
             sent.pointer("/reasons/withdrawn/1/0").and_then(Value::as_str).unwrap_or_default().to_owned();
         story.expect(
@@ -375,7 +383,8 @@ impl Cast {
     pub(super) async fn close(&mut self, story: &mut Story<'_>, kept: bool) -> Result<(), CliError> {
         story.step(&format!("Done in {:.1} seconds", story.seconds()))?;
         if !kept {
-            return story.fact("Keep everything and go on by hand with: almenarad demo --dir demo --stay");
+            story.fact("Keep everything and go on by hand with: almenarad demo --dir demo --stay")?;
+            return story.end();
         }
         let (node, app) = (text(&self.one(2)?.node_home)?, text(&self.one(2)?.app_home)?);
         let value = if self.own_list { "VALUE" } else { "crypto-mentor-lily.example" };
@@ -390,7 +399,7 @@ impl Cast {
         ] {
             story.fact(command)?;
         }
-        Ok(())
+        story.end()
     }
 
     /// Stops the nodes in order.

@@ -118,7 +118,7 @@ impl Organisation {
     pub(super) async fn start(&mut self, safeguards: Option<&Path>) -> Result<(), CliError> {
         let mut settings = self.settings()?;
         if let Some(directory) = safeguards {
-            settings.safeguards = Safeguards::load(directory).map_err(CliError::usage)?;
+            settings.safeguards = Safeguards::load(directory).map_err(CliError::usage)?.into();
         }
         let listener = self.listener.take().ok_or_else(|| CliError::internal("the node runs already"))?;
         self.node = Some(Node::start(settings, listener).await.map_err(CliError::unavailable)?);

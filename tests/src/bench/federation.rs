@@ -263,7 +263,7 @@ pub async fn node(member: usize, directory: &Path) -> Result<()> {
             cosign_key: key(member as u8 * 4 + 3),
             tombstone_key: [7; 32],
             identity: Identity::from_pem(&chain, &secret)?,
-            safeguards: Safeguards::none(),
+            safeguards: Safeguards::none().into(),
             statements_per_day: u64::MAX,
             lookups_per_minute: u64::MAX,
             consumers: BTreeMap::new(),

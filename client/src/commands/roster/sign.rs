@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use almenara_proto::{
     keys::PublicKey,
+    merkle::Hash,
     name::MemberName,
     roster::{Roster, SignedRoster},
 };
@@ -16,7 +17,7 @@ use crate::{
     files,
     keyfile::{self, Purpose},
     roster_view::RosterView,
-    rosters,
+    rosters, votes,
 };
 
 /// What is signed, and with which key.
@@ -29,6 +30,9 @@ pub(super) struct Args {
     key: PathBuf,
     #[command(flatten)]
     before: Before,
+    /// Hash of another proposal of this version that this key signed, and that was given up
+    #[arg(long, value_name = "HEX")]
+    instead_of: Option<Hash>,
     /// Show what would be signed, and sign nothing
     #[arg(long)]
     dry_run: bool,
@@ -48,6 +52,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
             args.file.display()
         )));
     };
+    check_earlier(args, roster.version, &signed.id()).map_err(|error| error.at(args.file.display()))?;
     if !context.output.is_json() {
         RosterView::after(&signed, before.as_ref())?.print(&context.output, context.now())?;
     }
@@ -58,6 +63,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Outcome, CliError> {
     if !context.output.confirm(&question)? {
         return Ok(Outcome::No);
     }
+    votes::remember(&args.key, roster.version, &signed.id())?;
     signed.sign(&root.key);
     files::replace_file(&args.file, &signed.to_wire().encode_to_vec())
         .map_err(|error| CliError::file(&args.file, &error))?;
@@ -108,6 +114,22 @@ fn check(
         )));
     }
     Ok(())
+}
+
+/// Whoever signs two bodies of a version is accused by both as soon as both have their majority. Of version 1 there is only
+/// the one that everybody pins.
+fn check_earlier(args: &Args, version: u64, id: &Hash) -> Result<(), CliError> {
+    match votes::last(&args.key, version)? {
+        Some(earlier) if version > 1 && earlier != *id && args.instead_of != Some(earlier) => {
+            Err(CliError::refused(format!(
+                "this key has signed another version {version}, {earlier} (see {}): if both get their votes, that is two \
+             futures, and evidence against whoever signed both. If all agree that the other one is given up, and nobody \
+             collects signatures for it any more, say so with --instead-of {earlier}",
+                votes::path_of(&args.key).display()
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whose root key in force it is, in one of these versions. A member that replaces its root key, or leaves, votes

@@ -411,6 +411,15 @@ fn nobody_signs_blindly_or_two_futures() {
         "Changes since version 1",
     );
     bare.check("roster show @v2.roster", "", 0, "the version before is not at hand");
+    // It knows of no accepted version 2, and of its own signature all the same.
+    std::fs::copy(desk.path("rival.roster"), bare.path("rival.roster")).expect("copied");
+    let rival = "roster sign @rival.roster --key @m0.pem --yes --after @v1.roster";
+    let first = bare.hash("v2.roster");
+    bare.check(rival, "", 1, &format!("has signed another version 2, {first}"));
+    bare.check(&format!("{rival} --instead-of {}", bare.hash("rival.roster")), "", 1, "two futures");
+    bare.check(&format!("{rival} --instead-of {first}"), "", 0, "Signed as m0.example");
+    bare.check(rival, "", 0, "Signed as m0.example");
+    bare.check("roster sign @v2.roster --key @m0.pem --yes --after @v1.roster", "", 1, "--instead-of");
 
     desk.sign("v2.roster", [0, 1]);
     desk.check("roster accept @v2.roster", "", 0, "");

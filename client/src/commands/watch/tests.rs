@@ -59,7 +59,8 @@ impl Watcher {
         }
         replica.settle(&log.cosigned(settled, &[2]), &roster);
         replica.commit().expect("durable");
-        let mut news = News { context: &self.context, roster: &roster, told: &mut self.told, printed: 0 };
+        let mut news =
+            News { context: &self.context, roster: &roster, told: &mut self.told, printed: 0, served: false };
         news.take(&self.store, Event::Fresh(&log.member())).expect("told");
         let all = self.captured.out();
         let fresh = all.get(self.read..).unwrap_or_default();
