@@ -37,7 +37,7 @@ h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}h3{fo
 .finding.misbehaved{border-color:#9b1c1c;color:inherit}\
 dl{display:grid;grid-template-columns:minmax(8rem,14rem) 1fr;gap:.15rem 1rem;margin:.4rem 0}\
 dt{color:#555}dd{margin:0}code,.hash{font:.85em/1.4 ui-monospace,monospace}\
-section,dl{break-inside:avoid}h2,h3{break-after:avoid}footer{margin-top:2.5rem;color:#555;font-size:.9rem}\
+section,dl,footer{break-inside:avoid}h2,h3{break-after:avoid}footer{margin-top:2.5rem;color:#555;font-size:.9rem}\
 @media(max-width:34rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}}\
 @media print{body{font-size:10.5pt;max-width:none;padding:0}a{color:inherit}}";
 
