@@ -127,12 +127,6 @@ impl CliError {
         Self::new(Blame::Internal, text)
     }
 
-    /// Part of the protocol that this version does not have yet: exit 2.
-    #[must_use]
-    pub fn not_built(what: &str) -> Self {
-        Self::usage(format!("{what} is not built yet in version {}", env!("CARGO_PKG_VERSION")))
-    }
-
     /// A file that cannot be read or written: exit 2 when it is not there or not ours, else 3 (a full disk
     /// may be emptied).
     #[must_use]

@@ -7,16 +7,23 @@
 //! A key of the environment, `ALMENARA__TLS__KEY`, overrides `key` of `[tls]`; its text is read as the key's
 //! type, lists with commas.
 
+#[cfg(test)]
+mod tests;
+mod toml;
+mod value;
+
 use std::{
     collections::BTreeMap,
     fmt::{self, Display},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
-use toml::de::{DeTable, DeValue};
+use ::toml::de::DeTable;
 
+use self::toml::{line_of, section};
 use crate::{exit::CliError, text::tame};
+
+pub use value::{flag, integer, list, text};
 
 /// Before the names of environment variables that override a key.
 pub const ENVIRONMENT_PREFIX: &str = "ALMENARA__";
@@ -287,214 +294,5 @@ impl Section {
                 Err(SettingsError::Unknown { place, key, known: self.asked })
             }
         }
-    }
-}
-
-fn section(
-    path: &Path,
-    text: &str,
-    name: &str,
-    line: usize,
-    table: &DeTable<'_>,
-) -> Result<Section, SettingsError> {
-    let mut section = Section::empty(path, name.to_owned(), line);
-    for (key, value) in table {
-        let line = line_of(text, key.span().start);
-        let whole = section.whole(key.get_ref());
-        let entry = match value.get_ref() {
-            DeValue::Table(table) => Entry::Section(self::section(path, text, &whole, line, table)?),
-            value => Entry::Raw(raw(value).map_err(|reason| SettingsError::Value {
-                place: Place::File { path: path.to_owned(), line }.to_string(),
-                key: whole,
-                reason,
-            })?),
-        };
-        let place = Place::File { path: path.to_owned(), line };
-        section.entries.insert(key.get_ref().to_string(), (place, entry));
-    }
-    Ok(section)
-}
-
-fn raw(value: &DeValue<'_>) -> Result<Raw, String> {
-    Ok(match value {
-        DeValue::String(text) => Raw::Text(text.to_string()),
-        DeValue::Integer(number) => Raw::Integer(
-            i64::from_str_radix(number.as_str(), number.radix())
-                .map_err(|_| "the number is too large".to_owned())?,
-        ),
-        DeValue::Boolean(flag) => Raw::Flag(*flag),
-        DeValue::Array(list) => {
-            Raw::List(list.iter().map(|value| raw(value.get_ref())).collect::<Result<_, _>>()?)
-        }
-        DeValue::Float(_) => return Err("no key takes a number with a fraction".to_owned()),
-        DeValue::Datetime(_) => return Err("no key takes a date".to_owned()),
-        DeValue::Table(_) => return Err("no list takes tables".to_owned()),
-    })
-}
-
-/// The line, from 1, in which byte `offset` stands.
-fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
-}
-
-/// Reads a text into whatever can be parsed from one.
-///
-/// # Errors
-/// The reason in words.
-pub fn text<T: FromStr<Err: Display>>(raw: &Raw) -> Result<T, String> {
-    match raw {
-        Raw::Text(text) | Raw::Written(text) => text.parse().map_err(|error: T::Err| error.to_string()),
-        _ => Err("a text in quotes is expected".to_owned()),
-    }
-}
-
-/// Reads a whole number that fits `T`.
-///
-/// # Errors
-/// The reason in words.
-pub fn integer<T: TryFrom<i64>>(raw: &Raw) -> Result<T, String> {
-    let number = match raw {
-        Raw::Integer(number) => Some(*number),
-        Raw::Written(text) => text.replace('_', "").parse().ok(),
-        _ => None,
-    };
-    let number = number.ok_or("a whole number is expected")?;
-    T::try_from(number).map_err(|_| format!("{number} is out of range"))
-}
-
-/// Reads `true` or `false`.
-///
-/// # Errors
-/// The reason in words.
-pub fn flag(raw: &Raw) -> Result<bool, String> {
-    match raw {
-        Raw::Flag(flag) => Ok(*flag),
-        Raw::Written(text) if text == "true" => Ok(true),
-        Raw::Written(text) if text == "false" => Ok(false),
-        _ => Err("true or false is expected".to_owned()),
-    }
-}
-
-/// Reads a list of texts into whatever collects them.
-///
-/// # Errors
-/// The reason in words.
-pub fn list<T: FromStr<Err: Display>, C: FromIterator<T>>(raw: &Raw) -> Result<C, String> {
-    match raw {
-        Raw::List(list) => list.iter().map(text).collect(),
-        Raw::Written(all) => all
-            .split(',')
-            .filter(|part| !part.trim().is_empty())
-            .map(|part| text(&Raw::Text(part.trim().to_owned())))
-            .collect(),
-        _ => Err("a list is expected, such as [\"a\", \"b\"]".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Clone, Debug, PartialEq)]
-    struct Sample {
-        name: String,
-        size: u32,
-        on: bool,
-        members: Vec<String>,
-    }
-
-    fn read(text_of_file: &str, variables: &[(&str, &str)]) -> Result<Sample, SettingsError> {
-        let variables: Vec<_> = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let mut top = Section::parse(Path::new("a.toml"), text_of_file, &variables)?;
-        let mut inner = top.section("inner")?;
-        let sample = Sample {
-            name: top.required("name", text)?,
-            size: inner.optional("size", integer)?.unwrap_or(7),
-            on: inner.optional("on", flag)?.unwrap_or(false),
-            members: inner.optional("members", list)?.unwrap_or_default(),
-        };
-        inner.finish()?;
-        top.finish()?;
-        Ok(sample)
-    }
-
-    fn check(text_of_file: &str, variables: &[(&str, &str)], error: &str) {
-        let found = read(text_of_file, variables).expect_err("an error").to_string();
-        assert_eq!(found, error);
-    }
-
-    #[test]
-    fn a_file_becomes_final_types() {
-        let sample = read("name = \"x\"\n[inner]\nsize = 1_000\non = true\nmembers = [\"a\", \"b\"]\n", &[]);
-        let members = vec!["a".to_owned(), "b".to_owned()];
-        assert_eq!(sample, Ok(Sample { name: "x".into(), size: 1000, on: true, members }));
-    }
-
-    #[test]
-    fn the_environment_overrides_any_key_and_adds_sections() {
-        let variables = [
-            ("ALMENARA__NAME", "y"),
-            ("ALMENARA__INNER__SIZE", "2_000"),
-            ("ALMENARA__INNER__ON", "true"),
-            ("ALMENARA__INNER__MEMBERS", "c, d"),
-            ("OTHER", "ignored"),
-        ];
-        let members = vec!["c".to_owned(), "d".to_owned()];
-        let expected = Sample { name: "y".into(), size: 2000, on: true, members };
-        assert_eq!(read("name = \"x\"\n[inner]\nsize = 1\n", &variables), Ok(expected.clone()));
-        assert_eq!(read("", &variables), Ok(expected));
-    }
-
-    #[test]
-    fn every_error_names_key_and_line() {
-        check("name = 3\n", &[], "a.toml:1: name: a text in quotes is expected");
-        check("name = \"x\"\n\n[inner]\nsize = -1\n", &[], "a.toml:4: inner.size: -1 is out of range");
-        check("name = \"x\"\ninner.on = 1\n", &[], "a.toml:2: inner.on: true or false is expected");
-        check(
-            "name = \"x\"\n[inner]\nmembers = [1]\n",
-            &[],
-            "a.toml:3: inner.members: a text in quotes is expected",
-        );
-        check("name = \"x\"\nsize = 1.5\n", &[], "a.toml:2: size: no key takes a number with a fraction");
-        check(
-            "name = \"x\"\ninner = 1\n",
-            &[],
-            "a.toml:2: inner: a section is expected: write [inner] and its keys below",
-        );
-        check("[name]\n", &[], "a.toml:1: name: a value is expected, not a section");
-        check("\n[inner]\n", &[], "a.toml: name is missing: add it (line 1 begins where it belongs)");
-        check(
-            "name = \"x\"\n",
-            &[("ALMENARA__INNER__SIZE", "many")],
-            "environment variable ALMENARA__INNER__SIZE: inner.size: a whole number is expected",
-        );
-        check(
-            "name = \"x\"\n",
-            &[("ALMENARA__NAME__X", "1")],
-            "environment variable ALMENARA__NAME__X: name: it is a value and no section",
-        );
-    }
-
-    #[test]
-    fn a_key_that_nothing_reads_is_refused_with_those_that_exist() {
-        check(
-            "name = \"x\"\n[inner]\nsise = 3\n",
-            &[],
-            "a.toml:3: inner.sise is not a key: members, on, size are",
-        );
-        check("name = \"x\"\nnmae = 3\n", &[], "a.toml:2: nmae is not a key: inner, name are");
-        check(
-            "name = \"x\"\n",
-            &[("ALMENARA__OTHER", "1")],
-            "environment variable ALMENARA__OTHER: other is not a key: inner, name are",
-        );
-    }
-
-    #[test]
-    fn what_is_no_toml_is_refused_with_its_line() {
-        let error = read("name = \"x\"\nname = \"y\"\n", &[]).expect_err("twice").to_string();
-        assert!(error.starts_with("a.toml:2: "), "{error}");
-        let error = read("name = \"x\n", &[]).expect_err("no end").to_string();
-        assert!(error.starts_with("a.toml:1: "), "{error}");
     }
 }
