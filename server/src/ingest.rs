@@ -27,7 +27,7 @@ use crate::{
     quarantine::Quarantine,
     rosters::SharedRosters,
     safeguards::Safeguards,
-    store::{LogId, Place, accesses::Access, erased::Fate, write::NewEntry},
+    store::{LogId, Place, accesses::Access, erased::Fate, memory::Memo, write::NewEntry},
 };
 
 use admit::admit;
@@ -164,6 +164,8 @@ pub enum Job {
     Add(LogId, u64, Vec<(u32, Bytes, Option<u64>)>, oneshot::Sender<Result<(), String>>),
     /// Statements that were shown on request; those before a time (Unix seconds) are forgotten.
     Accesses(Vec<Access>, u64, oneshot::Sender<Result<(), String>>),
+    /// What a start should not have to find out again.
+    Remember(Memo, oneshot::Sender<Result<(), String>>),
     /// What became of erasures.
     EndErasures(Vec<Place>, Fate, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
@@ -374,6 +376,16 @@ impl Ingest {
         let (reply, outcome) = oneshot::channel();
         let since = now.saturating_sub(ACCESSES_KEPT);
         self.jobs.send(Job::Accesses(accesses, since, reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Remembers something for the next start.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn remember(&self, memo: Memo) -> Result<Result<(), String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Remember(memo, reply)).await.map_err(|_| NotNow::Stopping)?;
         outcome.await.map_err(|_| NotNow::Stopping)
     }
 

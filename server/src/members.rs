@@ -43,8 +43,9 @@ impl Members {
             let roster = &accepted.roster;
             check_keys(roster, &self.own, self.keys)?;
             for head in self.peers.heads.all() {
+                let (size, note) = (head.prefix.size(), &head.checkpoint);
                 if let Some(member) = roster.member(head.prefix.member())
-                    && self.trees.is_astray(head.log, head.prefix.size(), member).await?
+                    && self.trees.is_astray(head.log, size, note, member).await?
                 {
                     return Err(NodeError::Astray(member.name.clone()));
                 }

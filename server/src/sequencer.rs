@@ -307,6 +307,7 @@ impl Sequencer {
                     let dropped = self.store.drop_statements(log, entry, &leaves).await;
                     dropping.push((dropped, reply));
                 }
+                Job::Remember(memo, reply) => changed(self.store.remember(&memo).await, reply)?,
                 Job::EndErasures(places, fate, reply) => {
                     changed(self.store.end_erasures(&places, fate).await, reply)?;
                 }
@@ -519,7 +520,7 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>, busy: bool) -> Option<Vec<Job>> 
 /// Statements.
 fn weight(job: &Job) -> usize {
     match job {
-        Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) => 0,
+        Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) | Job::Remember(..) => 0,
         Job::Mend(_, entry, _) => entry.statements.len(),
         Job::Accesses(accesses, ..) => accesses.len(),
         Job::Add(_, _, statements, _) => statements.len(),

@@ -93,6 +93,12 @@ const STEPS: &[&[&str]] = &[
         // Entries that were read from a relay, which may have shown less than their origin will.
         "CREATE TABLE relayed (log BIGINT NOT NULL, entry BIGINT NOT NULL, PRIMARY KEY (log, entry)){clustered}",
     ],
+    &[
+        // Entries below size are in step with who shall keep them, under this roster version.
+        "CREATE TABLE in_step (log BIGINT NOT NULL PRIMARY KEY, roster BIGINT NOT NULL, size BIGINT NOT NULL)",
+        // The largest note of each log that others showed before its entries were here.
+        "CREATE TABLE shown (log BIGINT NOT NULL PRIMARY KEY, note {blob} NOT NULL)",
+    ],
 ];
 
 /// Brings the tables to the newest step.
