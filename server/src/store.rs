@@ -96,9 +96,9 @@ impl StoreError {
 /// SQLite pages held by the writer: the random inserts of the indicator index stay in memory up to some
 /// millions of statements. In KiB.
 const WRITER_CACHE_KIB: u32 = 24 * 1024;
-/// SQLite pages held by each reader, in KiB: the index of a million statements and a quarter of their payloads. The
-/// readers and the writer stay below a node's 256 MiB.
-const READER_CACHE_KIB: u32 = 43 * 1024;
+/// SQLite pages held by each reader, in KiB: the index of a million statements and half of their payloads. The readers
+/// and the writer stay below a node's 256 MiB.
+const READER_CACHE_KIB: u32 = 58 * 1024;
 /// Bytes of an SQLite page: four rows of payloads. A lookup that hits reads one page for one statement, so larger ones
 /// are copied for nothing; smaller ones split rows and slow down the writer. A database keeps the size that it was
 /// made with.

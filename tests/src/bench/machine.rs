@@ -15,7 +15,7 @@ pub fn ed25519_verify_per_s() -> Result<f64> {
     let body = [3u8; 200];
     let signature = Context::Batch.sign(&body, &key);
     let (begin, mut count) = (Instant::now(), 0u32);
-    while begin.elapsed().as_secs_f64() < 1.0 {
+    while begin.elapsed().as_secs_f64() < 0.5 {
         for _ in 0..100 {
             Context::Batch.verify(&body, &signature, &verifying)?;
         }

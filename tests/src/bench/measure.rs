@@ -1,6 +1,9 @@
-//! One run at one size.
+//! What is measured, phase by phase, at both sizes.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -19,7 +22,7 @@ use almenara_proto::{
 use super::{
     federation::Federation,
     load::{self, Desk},
-    machine::percentile,
+    machine::{ed25519_verify_per_s, percentile},
 };
 use crate::cluster::{FEDERATION, submit};
 
@@ -80,69 +83,150 @@ impl Figures {
             single_publish_followed_per_s: mean(|figures| figures.single_publish_followed_per_s),
             visible_p50_ms: mean(|figures| figures.visible_p50_ms),
             visible_p99_ms: mean(|figures| figures.visible_p99_ms),
-            server_rss_mib_max: mean(|figures| figures.server_rss_mib_max),
+            server_rss_mib_max: before.server_rss_mib_max.max(after.server_rss_mib_max),
             disk_bytes_per_statement: mean(|figures| figures.disk_bytes_per_statement),
-            wal_peak_mib: mean(|figures| figures.wal_peak_mib),
+            wal_peak_mib: before.wal_peak_mib.max(after.wal_peak_mib),
         }
     }
 }
 
-/// Runs everything at `total` statements.
+/// What is measured at one go. Every size goes through one phase before any goes to the next, so that sizes are
+/// compared within seconds of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// One desk, full batches.
+    Publish,
+    /// A platform verifies all, and exports.
+    Pull,
+    /// A tenth of the values asked for is known.
+    Lookup,
+    /// All of them are known.
+    LookupHits,
+    /// The second node catches up.
+    Replicate,
+    /// To a live reader of the second node.
+    Visible,
+    /// Batches of one.
+    Singles,
+}
+
+impl Phase {
+    /// In the order in which they follow from each other.
+    pub const ALL: [Self; 7] = [
+        Self::Publish,
+        Self::Pull,
+        Self::Lookup,
+        Self::LookupHits,
+        Self::Replicate,
+        Self::Visible,
+        Self::Singles,
+    ];
+}
+
+/// Two nodes at one size, and what was measured of them.
+pub struct Bed {
+    directory: TempDir,
+    federation: Federation,
+    desk: Desk,
+    now: u64,
+    /// So far.
+    pub figures: Figures,
+}
+
+impl Bed {
+    /// Two members, the first one's node running and empty.
+    ///
+    /// # Errors
+    /// When a node does not start.
+    pub async fn make(total: u64) -> Result<Self> {
+        let directory = TempDir::new()?;
+        let mut federation = Federation::create(directory.path()).await?;
+        federation.start(0).await?;
+        let desk = grant(&federation, "desk").await?;
+        let figures = Figures { statements: total, ..Default::default() };
+        Ok(Self { directory, federation, desk, now: clock::system()(), figures })
+    }
+
+    /// Measures one phase.
+    ///
+    /// # Errors
+    /// When a node or a check fails.
+    pub async fn measure(&mut self, phase: Phase) -> Result<()> {
+        let (total, now) = (self.figures.statements, self.now);
+        let spread = |at: u64| at.wrapping_mul(7_919) % total;
+        let tenth = |at: u64| if at.is_multiple_of(10) { spread(at) } else { total + at };
+        let federation = &mut self.federation;
+        let figures = &mut self.figures;
+        match phase {
+            Phase::Publish => {
+                figures.publish_per_s = total as f64 / self.desk.publish_all(total, now).await?;
+            }
+            Phase::Pull => {
+                let seconds = super::pull::pull_and_export(federation, total, self.directory.path()).await?;
+                figures.pull_per_s = total as f64 / seconds;
+            }
+            Phase::Lookup => {
+                let consumer = federation.connect(0, Role::Consumer, "app").await?;
+                (figures.lookup_bulk_per_s, _, _) =
+                    load::lookups(&consumer, total.min(500_000), 4, tenth).await?;
+            }
+            Phase::LookupHits => {
+                let consumer = federation.connect(0, Role::Consumer, "app").await?;
+                (figures.lookup_bulk_all_hits_per_s, _, _) =
+                    load::lookups(&consumer, total.min(200_000), 4, spread).await?;
+                figures.lookup_p99_us = load::single_lookups(&consumer, 2_000, spread).await?;
+            }
+            Phase::Replicate => {
+                let begin = Instant::now();
+                federation.start(1).await?;
+                caught_up(federation).await?;
+                figures.replicate_per_s = total as f64 / begin.elapsed().as_secs_f64();
+                figures.wal_peak_mib =
+                    federation.disk(0)?.1.max(federation.disk(1)?.1) as f64 / f64::from(1 << 20);
+                federation.stop(0).await?;
+                figures.disk_bytes_per_statement = federation.disk(0)?.0 as f64 / total as f64;
+                federation.start(0).await?;
+            }
+            Phase::Visible => {
+                (figures.visible_p50_ms, figures.visible_p99_ms) = visible(federation, total, now).await?;
+            }
+            Phase::Singles => {
+                federation.stop(1).await?;
+                figures.single_publish_per_s = singles(federation, "alone", total * 3, now).await?;
+                federation.start(1).await?;
+                caught_up(federation).await?;
+                figures.single_publish_followed_per_s =
+                    singles(federation, "followed", total * 3 + SINGLES, now).await?;
+                caught_up(federation).await?;
+            }
+        }
+        federation.note_rss()?;
+        figures.server_rss_mib_max = federation.rss_mib_max;
+        Ok(())
+    }
+}
+
+/// Every phase at a tenth, at the whole and at a tenth again, side by side. Gives the tenth, the whole, and V of each
+/// phase: the mean of what one core verified just before each of the three.
 ///
 /// # Errors
 /// When a node or a check fails.
-pub async fn run(total: u64, note: impl Fn(&str)) -> Result<Figures> {
-    let directory = TempDir::new()?;
-    let mut figures = Figures { statements: total, ..Default::default() };
-    let mut federation = Federation::create(directory.path()).await?;
-    let now = clock::system()();
-    federation.start(0).await?;
-    let desk = grant(&federation, "desk").await?;
-
-    note("publish");
-    figures.publish_per_s = total as f64 / desk.publish_all(total, now).await?;
-    federation.note_rss()?;
-
-    note("pull");
-    figures.pull_per_s =
-        total as f64 / super::pull::pull_and_export(&federation, total, directory.path()).await?;
-
-    note("lookup");
-    let consumer = federation.connect(0, Role::Consumer, "app").await?;
-    let spread = |at: u64| at.wrapping_mul(7_919) % total;
-    let asked = total.min(500_000);
-    let tenth = |at: u64| if at.is_multiple_of(10) { spread(at) } else { total + at };
-    (figures.lookup_bulk_per_s, _, _) = load::lookups(&consumer, asked, 4, tenth).await?;
-    (figures.lookup_bulk_all_hits_per_s, _, _) =
-        load::lookups(&consumer, asked.min(200_000), 4, spread).await?;
-    figures.lookup_p99_us = load::single_lookups(&consumer, 2_000, spread).await?;
-
-    note("replicate");
-    let begin = Instant::now();
-    federation.start(1).await?;
-    caught_up(&federation).await?;
-    figures.replicate_per_s = total as f64 / begin.elapsed().as_secs_f64();
-
-    figures.wal_peak_mib = federation.disk(0)?.1.max(federation.disk(1)?.1) as f64 / f64::from(1 << 20);
-    federation.stop(0).await?;
-    figures.disk_bytes_per_statement = federation.disk(0)?.0 as f64 / total as f64;
-    federation.start(0).await?;
-
-    note("visible");
-    (figures.visible_p50_ms, figures.visible_p99_ms) = visible(&federation, total, now).await?;
-
-    note("single publications");
-    federation.stop(1).await?;
-    figures.single_publish_per_s = singles(&federation, "alone", total * 3, now).await?;
-    federation.start(1).await?;
-    caught_up(&federation).await?;
-    figures.single_publish_followed_per_s =
-        singles(&federation, "followed", total * 3 + SINGLES, now).await?;
-    caught_up(&federation).await?;
-    figures.server_rss_mib_max = federation.rss_mib_max;
-    federation.stop(1).await?;
-    federation.stop(0).await?;
-    Ok(figures)
+pub async fn run(total: u64, note: impl Fn(&str)) -> Result<(Figures, Figures, BTreeMap<Phase, f64>)> {
+    let tenth = (total / 10).max(1);
+    let mut beds = [Bed::make(tenth).await?, Bed::make(total).await?, Bed::make(tenth).await?];
+    let mut yardsticks = BTreeMap::new();
+    for phase in Phase::ALL {
+        let mut verified = 0.0;
+        for bed in &mut beds {
+            note(&format!("{phase:?} at {}", bed.figures.statements));
+            verified += ed25519_verify_per_s()?;
+            bed.measure(phase).await?;
+        }
+        yardsticks.insert(phase, verified / beds.len() as f64);
+    }
+    let [before, whole, after] = beds.map(|bed| bed.figures);
+    Ok((Figures::around(&before, &after), whole, yardsticks))
 }
 
 /// Until B holds all that A has.
