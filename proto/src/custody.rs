@@ -2,6 +2,7 @@
 //!
 //! Custody binds honest nodes: it keeps what they hold apart, and cannot take back what one of them was shown.
 
+mod entrusted;
 mod report;
 mod shares;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use entrusted::{Entrusted, Misfit, misfits};
 pub use report::{CustodyOfLog, CustodyReport, VerifiedReport};
 pub use shares::{Differs, Share, Shares, Silent, custodied, shares};
 

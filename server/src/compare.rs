@@ -92,6 +92,9 @@ impl Comparer {
                     "no other member's node answers: the own log goes on as it is, unseen by others"
                 );
             }
+            if let Err(error) = self.look_back().await {
+                tracing::error!(%error, "notes that were shown are not held against what has come since");
+            }
             self.peers.own.compared();
             self.peers.compared.round_ended();
             self.tell_stale(&mut stale);

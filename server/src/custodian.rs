@@ -7,16 +7,15 @@
 //! ```
 //!
 //! Entries that came by a stream that has ended are looked at again too: its other end may have had another roster than
-//! we, and kept back what is ours. What cannot be had or confirmed now is tried again. Nothing is remembered but from
-//! where on: a start, a walk after a change and a retry are one path.
+//! we, and kept back what is ours. What cannot be had or confirmed now is tried again. What is remembered is from where on
+//! to look, and under which roster version everything below is in step: a start, a walk after a change and a retry are one
+//! path, and a start asks for nothing that the one before has asked for.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use almenara_proto::{
@@ -29,14 +28,15 @@ use almenara_proto::{
 };
 
 use crate::{
-    fetch::{Fetcher, Tree, Wanted},
+    doubts::Pauses,
+    fetch::{Fetcher, Shown, Tree, Wanted},
     heads::Head,
     ingest::NotNow,
     keeping::Keeper,
     peers::Peers,
     reports::Reports,
     rot::Rotten,
-    store::{LogId, Store, StoreError, read::StoredEntry},
+    store::{LogId, Store, StoreError, memory::Memo, read::StoredEntry},
 };
 
 /// After a roster change, so that pages judged by the one before are in the store.
@@ -45,39 +45,12 @@ const SETTLES: Duration = Duration::from_millis(500);
 const WALK_ENTRIES: u32 = 64;
 /// The rest after them: half of a core stays for others.
 const WALK_REST: Duration = Duration::from_millis(20);
-/// The first pause before what could not be had or confirmed is tried again; it doubles up to [`LONGEST_PAUSE`].
+/// The first pause before what could not be had or confirmed is tried again; they double up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// What nobody has cannot be had sooner by asking more often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// A report that nobody asks for is renewed, and old accesses are forgotten, once an hour.
 const HOURLY: Duration = Duration::from_secs(3_600);
-
-/// Entries of logs that are to be looked at again: from where on. All clones share them.
-#[derive(Clone, Default)]
-pub struct Doubts(Arc<Doubted>);
-
-#[derive(Default)]
-struct Doubted {
-    from: Mutex<BTreeMap<LogId, u64>>,
-    news: Notify,
-}
-
-impl Doubts {
-    /// Adds what came from an entry on.
-    pub fn add(&self, log: LogId, from: u64) {
-        lower(&mut self.0.from.lock().unwrap_or_else(PoisonError::into_inner), log, from);
-        self.0.news.notify_one();
-    }
-
-    fn take(&self) -> BTreeMap<LogId, u64> {
-        std::mem::take(&mut *self.0.from.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn lower(all: &mut BTreeMap<LogId, u64>, log: LogId, from: u64) {
-    let entry = all.entry(log).or_insert(from);
-    *entry = from.min(*entry);
-}
 
 /// Walks over what is stored.
 #[derive(Clone)]
@@ -131,35 +104,39 @@ impl Custodian {
     async fn work(&self) {
         let mut version = self.peers.rosters.subscribe();
         loop {
-            version.borrow_and_update();
-            tokio::time::sleep(SETTLES).await;
-            let mut undone: Option<BTreeMap<LogId, u64>> = None;
-            let mut pause = FIRST_PAUSE;
+            let roster = *version.borrow_and_update();
+            let mut in_step = self.begin(roster).await;
+            let (mut pauses, mut news) = (Pauses::new(FIRST_PAUSE, LONGEST_PAUSE), true);
             loop {
-                if self.keeper.decides() && undone.as_ref().is_none_or(|undone| !undone.is_empty()) {
-                    undone = Some(self.walk(undone.as_ref()).await);
+                if news {
+                    tokio::time::sleep(SETTLES).await;
+                }
+                if self.keeper.decides() {
+                    self.walk(roster, &mut in_step).await;
                 }
                 self.report().await;
-                let rest =
-                    if undone.as_ref().is_some_and(|undone| undone.is_empty()) { HOURLY } else { pause };
                 tokio::select! {
                     changed = version.changed() => match changed {
                         Ok(()) => break,
                         Err(_) => return,
                     },
-                    () = self.peers.doubts.0.news.notified() => {
-                        let doubts = self.peers.doubts.take();
-                        // Before the first walk everything is looked at anyway.
-                        if let Some(all) = &mut undone {
-                            doubts.iter().for_each(|(log, from)| lower(all, *log, *from));
-                        }
-                        pause = FIRST_PAUSE;
-                        tokio::time::sleep(SETTLES).await;
-                    }
-                    () = tokio::time::sleep(rest) => pause = pause.saturating_mul(2).min(LONGEST_PAUSE),
+                    added = self.peers.doubts.wait(&mut pauses) => news = added,
+                    () = tokio::time::sleep(HOURLY) => news = false,
                 }
             }
         }
+    }
+
+    /// From where on each log is to be looked at under this roster version; gives how much of each is in step with it.
+    async fn begin(&self, roster: u64) -> BTreeMap<LogId, u64> {
+        let in_step = self.store.in_step(roster).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "how far custody was put in step is not known: it is looked at from the first entry on");
+            BTreeMap::new()
+        });
+        for head in self.peers.heads.all() {
+            self.peers.doubts.put_back(head.log, in_step.get(&head.log).copied().unwrap_or(0));
+        }
+        in_step
     }
 
     async fn report(&self) {
@@ -171,27 +148,42 @@ impl Custodian {
         }
     }
 
-    /// Goes over all logs of others, or those of `again` from where it says, and gives from where on something is left
-    /// to do.
-    async fn walk(&self, again: Option<&BTreeMap<LogId, u64>>) -> BTreeMap<LogId, u64> {
-        let mut undone = BTreeMap::new();
+    /// Goes over the logs of others that are in doubt, each from where on it is, and leaves in doubt what is not done.
+    async fn walk(&self, roster: u64, in_step: &mut BTreeMap<LogId, u64>) {
+        let mut doubts: BTreeMap<LogId, u64> = BTreeMap::new();
+        for (log, from) in self.peers.doubts.take() {
+            // Ascending: the first of a log is the least.
+            doubts.entry(log).or_insert(from);
+        }
         for head in self.peers.heads.all() {
-            let from = again.map_or(Some(0), |again| again.get(&head.log).copied());
-            let Some(from) = from.filter(|_| head.prefix.member() != self.keeper.member()) else { continue };
-            match self.walk_log(&head, from).await {
-                Ok(None) => {}
-                Ok(Some(entry)) => {
-                    undone.insert(head.log, entry);
-                }
+            let Some(from) = doubts.remove(&head.log) else { continue };
+            if head.prefix.member() == self.keeper.member() {
+                continue;
+            }
+            let done = match self.walk_log(&head, from).await {
+                Ok(None) => head.prefix.size(),
+                Ok(Some(entry)) => entry,
                 Err(error) => {
                     tracing::warn!(origin = %head.prefix.member(), %error, "the walk over a log ended early");
-                    undone.insert(head.log, from);
+                    from
+                }
+            };
+            if done < head.prefix.size() {
+                self.peers.doubts.put_back(head.log, done);
+            }
+            let before = in_step.get(&head.log).copied().unwrap_or(0);
+            // A walk that saw the next roster come in is done once more, from the first entry on.
+            if from <= before && done != before && self.keeper.version() == roster {
+                in_step.insert(head.log, done);
+                let memo = Memo::InStep { log: head.log, roster, size: done };
+                if let Ok(Err(why)) = self.peers.ingest.remember(memo).await {
+                    tracing::warn!(%why, "the next start looks at these entries again");
                 }
             }
         }
-        undone
     }
 
+    /// Gives the first entry with which something is left to do.
     async fn walk_log(&self, head: &Head, mut from: u64) -> Result<Option<u64>, Stopped> {
         let (mut undone, size) = (None, head.prefix.size());
         while from < size {
@@ -313,7 +305,7 @@ impl Custodian {
     }
 
     /// Asks the origin, and then everybody, for what is missing and ours to keep. Gives whether something was stored,
-    /// and whether no more can be had: the origin said so, or nobody is left to ask.
+    /// and whether no more can be had: the origin showed all of these entries, or nobody is left to ask.
     async fn fetch(
         &self,
         head: &Head,
@@ -328,29 +320,14 @@ impl Custodian {
             for source in self.fetcher.sources(origin) {
                 match self.fetcher.ask(&source, tree, &part, true).await {
                     Ok(shown) => {
-                        for mut shown in shown {
-                            let Some(header) = headers.get(&shown.entry) else { continue };
-                            self.keeper.keep(header, &mut shown.statements);
-                            let left = part.get(&shown.entry);
-                            shown
-                                .statements
-                                .retain(|(leaf, ..)| left.is_some_and(|left| left.contains(leaf)));
-                            if shown.statements.is_empty() {
-                                continue;
-                            }
-                            if let Some(left) = part.get_mut(&shown.entry) {
-                                left.retain(|leaf| !shown.statements.iter().any(|(at, ..)| at == leaf));
-                            }
-                            let added =
-                                self.peers.ingest.add_statements(head.log, shown.entry, shown.statements);
-                            added.await?.map_err(Stopped::Write)?;
-                            stored = true;
-                        }
-                        part.retain(|_, leaves| !leaves.is_empty());
-                        if source == *origin || part.is_empty() {
+                        let whole = source == *origin && shown.len() == part.len();
+                        stored |= self.store_shown(head.log, shown, &mut part, headers).await?;
+                        if whole || part.is_empty() {
                             answered = true;
                             break;
                         }
+                        // It keeps back what has rotted there, and shows it later.
+                        answered &= source != *origin;
                     }
                     Err(why) => {
                         answered = false;
@@ -361,6 +338,29 @@ impl Custodian {
             done &= answered;
         }
         Ok((stored, done))
+    }
+
+    /// Stores what was shown and is ours to keep, and takes it off what is missing. Gives whether there was anything.
+    async fn store_shown(
+        &self,
+        log: LogId,
+        shown: Vec<Shown>,
+        missing: &mut Wanted,
+        headers: &BTreeMap<u64, BatchHeader>,
+    ) -> Result<bool, Stopped> {
+        let mut stored = false;
+        for Shown { entry, mut statements, .. } in shown {
+            let (Some(header), Some(left)) = (headers.get(&entry), missing.get_mut(&entry)) else { continue };
+            self.keeper.keep(header, &mut statements);
+            statements.retain(|(leaf, ..)| left.remove(leaf));
+            if !statements.is_empty() {
+                let added = self.peers.ingest.add_statements(log, entry, statements).await?;
+                added.map_err(Stopped::Write)?;
+                stored = true;
+            }
+        }
+        missing.retain(|_, leaves| !leaves.is_empty());
+        Ok(stored)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     compare::Compared,
     heads::Heads,
     ingest::{Ingest, NotNow},
+    reports::Reports,
     store::{
         LogId, Place, Store, StoreError,
         erased::{Erasure, Fate},
@@ -33,6 +34,8 @@ pub struct Eraser {
     pub ingest: Ingest,
     /// Which keys are revoked.
     pub heads: Heads,
+    /// Who says how much is kept.
+    pub reports: Reports,
     /// It looks whenever the others were asked.
     pub compared: Compared,
     /// Unix seconds.
@@ -91,6 +94,7 @@ impl Eraser {
                 }
                 tracing::info!(withdrawal = by, statements = places.len(), "erased");
                 self.ingest.end_erasures(places, Fate::Deleted).await?.map_err(NotErased::Write)?;
+                self.reports.recount(log).await;
             }
         }
         Ok(())

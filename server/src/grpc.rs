@@ -26,8 +26,18 @@ use almenara_proto::{
 };
 
 use crate::{
-    clock::Clock, compare::Compared, cosign::Cosignatures, error, fetch::Fetcher, identity::Account,
-    ingest::Ingest, outgoing::Outgoing, own_log::OwnLog, quota::LookupQuota, reports::Reports, tls::Caller,
+    clock::Clock,
+    compare::Compared,
+    cosign::Cosignatures,
+    error,
+    fetch::Fetcher,
+    identity::Account,
+    ingest::Ingest,
+    outgoing::Outgoing,
+    own_log::OwnLog,
+    quota::{LookupQuota, Streams},
+    reports::Reports,
+    tls::Caller,
 };
 
 pub use custody::CustodyApi;
@@ -66,6 +76,8 @@ pub struct Api {
     pub own: OwnLog,
     /// Against bulk enumeration.
     pub lookups: LookupQuota,
+    /// Against one member's crowd.
+    pub streams: Streams,
     /// Unix seconds.
     pub clock: Clock,
     /// Whose node.

@@ -27,7 +27,9 @@ use crate::{
     quarantine::Quarantine,
     rosters::SharedRosters,
     safeguards::SharedSafeguards,
-    store::{LogId, Place, accesses::Access, archive::Witnessed, erased::Fate, write::NewEntry},
+    store::{
+        LogId, Place, accesses::Access, archive::Witnessed, erased::Fate, memory::Memo, write::NewEntry,
+    },
 };
 
 use admit::admit;
@@ -166,6 +168,8 @@ pub enum Job {
     Accesses(Vec<Access>, u64, oneshot::Sender<Result<(), String>>),
     /// A witness outside the federation has cosigned the own log.
     Witnessed(Witnessed, oneshot::Sender<Result<(), String>>),
+    /// What a start should not have to find out again.
+    Remember(Memo, oneshot::Sender<Result<(), String>>),
     /// What became of erasures.
     EndErasures(Vec<Place>, Fate, oneshot::Sender<Result<(), String>>),
     /// More of a log is settled.
@@ -387,6 +391,16 @@ impl Ingest {
         let (reply, outcome) = oneshot::channel();
         let since = now.saturating_sub(ACCESSES_KEPT);
         self.jobs.send(Job::Accesses(accesses, since, reply)).await.map_err(|_| NotNow::Stopping)?;
+        outcome.await.map_err(|_| NotNow::Stopping)
+    }
+
+    /// Remembers something for the next start.
+    ///
+    /// # Errors
+    /// [`NotNow`]; the inner error is the store's.
+    pub async fn remember(&self, memo: Memo) -> Result<Result<(), String>, NotNow> {
+        let (reply, outcome) = oneshot::channel();
+        self.jobs.send(Job::Remember(memo, reply)).await.map_err(|_| NotNow::Stopping)?;
         outcome.await.map_err(|_| NotNow::Stopping)
     }
 

@@ -41,6 +41,12 @@ impl Keeper {
         ThenAndNow::at(&self.rosters, header.roster, (self.clock)())
     }
 
+    /// The roster version by which everything is judged now.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.rosters.current().roster.version
+    }
+
     /// Whether the rosters say anything about restricted statements: after their expiry, or with two successors of
     /// one, nothing is released to anybody, and that is no reason to drop what is held.
     #[must_use]

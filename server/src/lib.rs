@@ -26,6 +26,7 @@ pub mod recover;
 pub mod store;
 pub mod outgoing;
 pub mod keeping;
+pub mod doubts;
 pub mod custodian;
 pub mod reports;
 pub mod fetch;

@@ -46,8 +46,9 @@ impl Members {
             check_keys(roster, &self.own, self.keys)?;
             self.safeguards.protect_members(roster.members.keys().map(|name| name.as_str()));
             for head in self.peers.heads.all() {
+                let (size, note) = (head.prefix.size(), &head.checkpoint);
                 if let Some(member) = roster.member(head.prefix.member())
-                    && self.trees.is_astray(head.log, head.prefix.size(), member).await?
+                    && self.trees.is_astray(head.log, size, note, member).await?
                 {
                     return Err(NodeError::Astray(member.name.clone()));
                 }

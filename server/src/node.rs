@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use almenara_certs::AuthoritiesError;
 use almenara_client::{
+    follow,
     rosters::authorities,
     tls::{Clock, Identity, SharedAuthorities},
 };
@@ -23,7 +24,8 @@ use almenara_proto::{
 use crate::{
     compare::{Compared, Comparer, Pace, Trees},
     cosign::{Cosignatures, Cosigner},
-    custodian::{Custodian, Doubts},
+    custodian::Custodian,
+    doubts::Doubts,
     erase::Eraser,
     fetch::Fetcher,
     grpc::{self, Api},
@@ -36,7 +38,8 @@ use crate::{
     own_log::{Behind, OwnLog},
     peers::Peers,
     public::{self, Library, Public},
-    quota::LookupQuota,
+    quarantine::Accuser,
+    quota::{LookupQuota, Streams},
     recover::Recoverer,
     reports::Reports,
     rosters::SharedRosters,
@@ -166,7 +169,7 @@ impl Node {
             let Some(member) = head.member.parse().ok().and_then(|name| roster.member(&name)) else {
                 continue;
             };
-            if trees.is_astray(head.log, head.size, member).await? {
+            if trees.is_astray(head.log, head.size, &head.checkpoint, member).await? {
                 tracing::error!(origin = %member.name, "what is held of it is not the history that the roster names: it is fetched anew");
                 store.forget(head.log, member.name == settings.member).await?;
             }
@@ -218,7 +221,7 @@ impl Node {
             store: store.clone(),
         };
         let reports = Reports::new(
-            settings.member.clone(),
+            keeper.clone(),
             settings.cosign_key.clone(),
             store.clone(),
             heads.clone(),
@@ -233,12 +236,26 @@ impl Node {
             compared.clone(),
             trees.clone(),
         );
+        let accuser = Accuser { ingest: ingest.clone(), evidence: settings.evidence };
+        for (log, note) in store.shown().await? {
+            let head = heads.all().into_iter().find(|head| head.log == log);
+            let member = head.as_ref().and_then(|head| roster.member(head.prefix.member()));
+            // Of a key that was replaced meanwhile nothing is expected.
+            if let Some((member, note)) =
+                member.and_then(|member| Some((member, follow::open(&note, member).ok()?)))
+            {
+                compared.recall(&member.name, note);
+            }
+        }
         let public = Public {
             library: Library::new(store.clone(), rotten.clone()),
             heads: heads.clone(),
             rosters: settings.rosters.clone(),
             cosignatures: cosignatures.clone(),
             cosigner: cosigner.clone(),
+            compared: compared.clone(),
+            trees: trees.clone(),
+            accuser: accuser.clone(),
             member: settings.member.clone(),
         };
         let routes = grpc::routes(Api {
@@ -250,6 +267,7 @@ impl Node {
             compared: compared.clone(),
             own: own.clone(),
             lookups: LookupQuota::new(settings.lookups_per_minute),
+            streams: Streams::new(settings.limits.streams_per_member),
             clock: Arc::clone(&settings.clock),
             node: settings.member.clone(),
             shutdown: shutdown.clone(),
@@ -285,7 +303,7 @@ impl Node {
             doubts: Doubts::default(),
             compared,
             own: own.clone(),
-            evidence: settings.evidence,
+            accuser,
             pace: settings.pace,
         };
         for witness in settings.witnesses {
@@ -326,6 +344,7 @@ impl Node {
             store: store.clone(),
             ingest: peers.ingest.clone(),
             heads: heads.clone(),
+            reports: peers.reports.clone(),
             compared: peers.compared.clone(),
             clock: Arc::clone(&peers.clock),
         };

@@ -5,7 +5,7 @@
 
 mod stream;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -22,12 +22,12 @@ use almenara_proto::{
 use crate::{
     compare::{Compared, Pace},
     cosign::Cosigner,
-    custodian::Doubts,
+    doubts::Doubts,
     heads::Heads,
     ingest::{Ingest, NotNow},
     keeping::Keeper,
     own_log::OwnLog,
-    quarantine::Quarantine,
+    quarantine::{Accuser, Quarantine},
     reports::Reports,
     rosters::SharedRosters,
 };
@@ -67,8 +67,8 @@ pub struct Peers {
     pub compared: Compared,
     /// How the own log stands.
     pub own: OwnLog,
-    /// Where files of evidence go.
-    pub evidence: PathBuf,
+    /// Keeps proof against logs.
+    pub accuser: Accuser,
     /// How often others are asked.
     pub pace: Pace,
 }
@@ -184,7 +184,7 @@ impl Peers {
         pause: Duration,
     ) -> Result<(), NotNow> {
         if let Some(proof) = ended.proof() {
-            return self.quarantine(Quarantine::new(proof.clone())).await;
+            return self.accuser.accuse(Quarantine::new(proof.clone())).await;
         }
         match ended {
             Ended::Stopping(why) => return Err(*why),
@@ -219,22 +219,6 @@ impl Peers {
 
     fn held(&self, origin: &MemberName) -> u64 {
         self.heads.get(origin).map_or(0, |head| head.prefix.size())
-    }
-
-    /// Keeps proof against a log: in the store, so that it counts no further, and as a file for people.
-    ///
-    /// # Errors
-    /// [`NotNow`].
-    pub(crate) async fn quarantine(&self, found: Quarantine) -> Result<(), NotNow> {
-        match found.keep(&self.evidence) {
-            Ok(file) => {
-                tracing::error!(origin = %found.member(), file = %file.display(), evidence = %found, "evidence")
-            }
-            Err(error) => {
-                tracing::error!(%error, "the file of evidence could not be written; the store has it")
-            }
-        }
-        self.ingest.quarantine(found).await
     }
 
     /// Asks a peer for the rosters after ours, and for ours: another body of it is evidence. What does not follow is

@@ -34,8 +34,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use almenara_proto::name::MemberName;
 
 use crate::{
+    compare::{Compared, Trees},
     cosign::{Cosignatures, Cosigner},
     heads::{Head, Heads},
+    quarantine::Accuser,
     rosters::SharedRosters,
 };
 pub use library::Library;
@@ -68,6 +70,12 @@ pub struct Public {
     pub cosignatures: Cosignatures,
     /// Of other members' checkpoints.
     pub cosigner: Cosigner,
+    /// What others were heard to hold.
+    pub compared: Compared,
+    /// Roots of what is held.
+    pub trees: Trees,
+    /// Keeps proof against logs.
+    pub accuser: Accuser,
     /// Whose node.
     pub member: MemberName,
 }

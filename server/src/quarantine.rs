@@ -9,6 +9,8 @@ use almenara_proto::{
     roster::Roster,
 };
 
+use crate::ingest::{Ingest, NotNow};
+
 /// Proof against a log, and where it ends for this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantine {
@@ -62,6 +64,33 @@ impl Quarantine {
     /// When the folder cannot be written.
     pub fn keep(&self, folder: &std::path::Path) -> Result<PathBuf, String> {
         evidence::keep(folder, &self.proof).map_err(|error| error.to_string())
+    }
+}
+
+/// Keeps proof against logs, whoever found it.
+#[derive(Clone, Debug)]
+pub struct Accuser {
+    /// The way to the one writer.
+    pub ingest: Ingest,
+    /// Where files of evidence go.
+    pub evidence: PathBuf,
+}
+
+impl Accuser {
+    /// Keeps proof against a log: in the store, so that it counts no further, and as a file for people.
+    ///
+    /// # Errors
+    /// [`NotNow`].
+    pub async fn accuse(&self, found: Quarantine) -> Result<(), NotNow> {
+        match found.keep(&self.evidence) {
+            Ok(file) => {
+                tracing::error!(origin = %found.member(), file = %file.display(), evidence = %found, "evidence")
+            }
+            Err(error) => {
+                tracing::error!(%error, "the file of evidence could not be written; the store has it")
+            }
+        }
+        self.ingest.quarantine(found).await
     }
 }
 

@@ -1,4 +1,5 @@
-//! Lookups a minute for each member: a blocklist is pulled, not asked for value by value (HOSTILE.md line 33).
+//! What one member may take: lookups a minute, since a blocklist is pulled, not asked for value by value (HOSTILE.md line
+//! 33), and logs that it reads at once.
 
 use std::{
     collections::HashMap,
@@ -43,9 +44,74 @@ impl LookupQuota {
     }
 }
 
+/// How many logs each member's nodes and people read at once.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    most: usize,
+    open: Arc<Mutex<HashMap<MemberName, usize>>>,
+}
+
+/// One of them; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Open {
+    streams: Streams,
+    member: MemberName,
+}
+
+impl Streams {
+    /// `most` for each member.
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self { most, open: Arc::default() }
+    }
+
+    /// Begins one; nothing when as many are open as may be.
+    #[must_use]
+    pub fn begin(&self, member: &MemberName) -> Option<Open> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = open.entry(member.clone()).or_default();
+        if *of >= self.most {
+            return None;
+        }
+        *of = of.saturating_add(1);
+        Some(Open { streams: self.clone(), member: member.clone() })
+    }
+
+    /// How many a member may have.
+    #[must_use]
+    pub const fn most(&self) -> usize {
+        self.most
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = open.get_mut(&self.member) {
+            *of = of.saturating_sub(1);
+            if *of == 0 {
+                open.remove(&self.member);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn streams_are_each_members_own_and_make_room_when_they_end() {
+        let streams = Streams::new(2);
+        let (a, b) = ("a.example".parse().expect("a name"), "b.example".parse().expect("a name"));
+        let (one, two) = (streams.begin(&a), streams.begin(&a));
+        assert!(one.is_some() && two.is_some() && streams.begin(&a).is_none());
+        assert!(streams.begin(&b).is_some());
+        drop(one);
+        assert!(streams.clone().begin(&a).is_some());
+        drop(two);
+        assert!(streams.open.lock().expect("sound").is_empty());
+    }
 
     #[test]
     fn a_quota_is_each_members_and_each_minutes_own() {

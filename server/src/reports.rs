@@ -2,6 +2,8 @@
 //! newest that each of them says. Whoever meets somebody asks for all that it knows, so that a report outlives its
 //! member's connection.
 
+mod counting;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,24 +14,24 @@ use tonic::transport::Channel;
 
 use almenara_client::rpc::custody_service_client::CustodyServiceClient;
 use almenara_proto::{
-    custody::{CustodyOfLog, CustodyReport, VerifiedReport},
+    custody::{CustodyReport, VerifiedReport},
     keys::SigningKey,
     limits::ROSTER_MEMBERS,
-    log::{LogEntry, Signed},
+    log::Signed,
     name::MemberName,
-    statement::Statement,
     wire,
 };
 
+use counting::Counted;
+
 use crate::{
     clock::Clock,
-    heads::{Head, Heads},
+    heads::Heads,
+    keeping::Keeper,
     rosters::SharedRosters,
     store::{LogId, Store, StoreError},
 };
 
-/// Entries counted at once.
-const COUNTED: u32 = 64;
 /// An unchanged report is signed anew after an hour, in seconds: what is older is missed.
 const STANDS: u64 = 3_600;
 /// Another node's answer, while it may still be counting.
@@ -42,29 +44,29 @@ pub struct Reports(Arc<Inner>);
 struct Inner {
     member: MemberName,
     key: SigningKey,
-    store: Store,
     heads: Heads,
     rosters: SharedRosters,
     clock: Clock,
-    /// Of each log as far as it was counted. Whoever counts holds it.
-    counted: tokio::sync::Mutex<BTreeMap<LogId, CustodyOfLog>>,
+    /// Whoever counts holds it.
+    counted: tokio::sync::Mutex<Counted>,
     /// At most one a member of the roster.
     known: Mutex<BTreeMap<MemberName, VerifiedReport>>,
 }
 
 impl Reports {
-    /// Of the node of `member`, which signs with its cosign key.
+    /// Of the node of `keeper`'s member, which signs with its cosign key.
     #[must_use]
     pub fn new(
-        member: MemberName,
+        keeper: Keeper,
         key: SigningKey,
         store: Store,
         heads: Heads,
         rosters: SharedRosters,
         clock: Clock,
     ) -> Self {
-        let (counted, known) = (tokio::sync::Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { member, key, store, heads, rosters, clock, counted, known }))
+        let member = keeper.member().clone();
+        let counted = tokio::sync::Mutex::new(Counted::new(store, keeper));
+        Self(Arc::new(Inner { member, key, heads, rosters, clock, counted, known: Mutex::default() }))
     }
 
     /// Counts what came since the last time, and signs a report when it says something new. What was counted stays
@@ -73,17 +75,28 @@ impl Reports {
     /// # Errors
     /// As the store says.
     pub async fn make(&self) -> Result<(), StoreError> {
-        let mut logs = BTreeMap::new();
-        for head in self.0.heads.all() {
-            if *head.prefix.member() != self.0.member {
-                logs.insert(head.prefix.member().clone(), self.count(&head).await?);
-            }
-        }
+        let mut counted = self.0.counted.lock().await;
         let (now, accepted) = ((self.0.clock)(), self.0.rosters.current());
         let roster = &accepted.roster;
+        let (mut logs, mut entrusted) = (BTreeMap::new(), None);
+        for head in self.0.heads.all() {
+            if *head.prefix.member() == self.0.member {
+                entrusted = counted.entrusted(&head).await?;
+            } else {
+                logs.insert(head.prefix.member().clone(), counted.log(&head).await?);
+            }
+        }
+        drop(counted);
+        // Placed under the next one already: it wakes whoever reports.
+        if self.0.rosters.current().roster.version != roster.version {
+            return Ok(());
+        }
         let stands = |own: &VerifiedReport| {
             let own = own.report();
-            own.logs == logs && own.roster == roster.version && now < own.made_at.saturating_add(STANDS)
+            own.logs == logs
+                && own.entrusted == entrusted
+                && own.roster == roster.version
+                && now < own.made_at.saturating_add(STANDS)
         };
         let last = self.known().get(&self.0.member).cloned();
         if last.as_ref().is_some_and(stands) {
@@ -96,45 +109,15 @@ impl Reports {
             // Of two made in one second nobody could tell the newer one.
             made_at: last.map_or(now, |last| now.max(last.report().made_at.saturating_add(1))),
             logs,
+            entrusted,
         };
         self.take(Signed::sign(report, &self.0.key));
         Ok(())
     }
 
-    async fn count(&self, head: &Head) -> Result<CustodyOfLog, StoreError> {
-        let nothing = CustodyOfLog { size: 0, held: 0, of: 0 };
-        let size = head.prefix.size();
-        let mut counted = self.0.counted.lock().await;
-        let counted = counted.entry(head.log).or_insert(nothing);
-        while counted.size < size {
-            let entries = self.0.store.entries(head.log, counted.size, size, COUNTED).await?;
-            for entry in &entries {
-                let next = entry.index.saturating_add(1);
-                let Ok(LogEntry::Batch(signed)) = LogEntry::parse(&entry.bytes) else {
-                    counted.size = next;
-                    continue;
-                };
-                let custodied = u64::from(signed.content.custodied);
-                let mut held = 0;
-                if custodied > 0 && entry.counts && !entry.open {
-                    let statements = self.0.store.statements(head.log, entry.index, next).await?;
-                    let of = |bytes| Statement::parse(bytes).is_ok_and(|statement| statement.copies > 0);
-                    held = statements.values().flatten().filter(|(_, bytes)| of(bytes)).count() as u64;
-                }
-                counted.size = next;
-                counted.of = counted.of.saturating_add(custodied);
-                counted.held = counted.held.saturating_add(held.min(custodied));
-            }
-            if entries.is_empty() {
-                break;
-            }
-        }
-        Ok(*counted)
-    }
-
     /// What is held of a log has changed where it was counted already.
     pub async fn recount(&self, log: LogId) {
-        self.0.counted.lock().await.remove(&log);
+        self.0.counted.lock().await.forget(log);
     }
 
     /// As the wire has them.

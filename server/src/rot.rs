@@ -10,12 +10,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use almenara_proto::{
@@ -27,6 +25,7 @@ use almenara_proto::{
 };
 
 use crate::{
+    doubts::{Doubts, Pauses},
     fetch::{Fetcher, Tree, Wanted, entry_leaves},
     ingest::{self, NotNow},
     keeping::Keeper,
@@ -41,7 +40,7 @@ const WALK_EVERY: Duration = Duration::from_secs(86_400);
 const WALK_ENTRIES: u32 = 64;
 /// The rest after them: 64 full batches take some tenths of a second, and half of a core stays for others.
 const WALK_REST: Duration = Duration::from_millis(200);
-/// The first pause before the others are asked again; it doubles up to [`LONGEST_PAUSE`].
+/// The first pause before the others are asked again; they double up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// What nobody has cannot be had sooner by asking more often.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
@@ -50,40 +49,24 @@ const FILLED_AT_ONCE: u32 = 64;
 
 /// Entries of which nothing leaves, since what is stored of them is not what was signed. All clones share one.
 #[derive(Clone, Debug, Default)]
-pub struct Rotten(Arc<Found>);
-
-#[derive(Debug, Default)]
-struct Found {
-    entries: RwLock<BTreeSet<(LogId, u64)>>,
-    news: Notify,
-}
+pub struct Rotten(Doubts);
 
 impl Rotten {
     /// Keeps an entry back.
     pub fn found(&self, log: LogId, entry: u64, origin: &MemberName) {
-        let mut entries = self.0.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.insert((log, entry)) {
+        if self.0.add(log, entry) {
             tracing::error!(
                 %origin,
                 entry,
                 "what is stored is not what was signed: it is kept back and fetched again; check the disk"
             );
-            self.0.news.notify_one();
         }
     }
 
     /// Whether an entry is kept back.
     #[must_use]
     pub fn holds(&self, log: LogId, entry: u64) -> bool {
-        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).contains(&(log, entry))
-    }
-
-    fn all(&self) -> Vec<(LogId, u64)> {
-        self.0.entries.read().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
-    }
-
-    fn mended(&self, log: LogId, entry: u64) {
-        self.0.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&(log, entry));
+        self.0.holds(log, entry)
     }
 }
 
@@ -160,22 +143,19 @@ impl Mender {
 
     /// Mends what is found until `shutdown`.
     pub async fn mend(self, shutdown: CancellationToken) {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             tokio::select! {
-                () = self.rotten.0.news.notified() => pause = FIRST_PAUSE,
-                () = tokio::time::sleep(pause), if !self.rotten.all().is_empty() => {
-                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-                }
+                _ = self.rotten.0.wait(&mut pauses) => {}
                 () = shutdown.cancelled() => return,
             }
-            for (log, entry) in self.rotten.all() {
+            for (log, entry) in self.rotten.0.all() {
                 let mended = tokio::select! {
                     mended = self.mend_one(log, entry) => mended,
                     () = shutdown.cancelled() => return,
                 };
                 match mended {
-                    Ok(()) => self.rotten.mended(log, entry),
+                    Ok(()) => self.rotten.0.remove(log, entry),
                     Err(error) => tracing::warn!(entry, %error, "an entry stays kept back"),
                 }
             }
@@ -314,6 +294,7 @@ impl Mender {
         };
         self.peers.ingest.mend(log, new).await?.map_err(NotMended::Write)?;
         self.outgoing.forget(log, index);
+        self.peers.reports.recount(log).await;
         tracing::info!(%origin, entry = index, missing, "an entry was fetched anew");
         Ok(())
     }

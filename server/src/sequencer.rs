@@ -313,6 +313,7 @@ impl Sequencer {
                 Job::Witnessed(witnessed, reply) => {
                     changed(self.store.keep_witnessed(&witnessed).await, reply)?;
                 }
+                Job::Remember(memo, reply) => changed(self.store.remember(&memo).await, reply)?,
                 Job::EndErasures(places, fate, reply) => {
                     changed(self.store.end_erasures(&places, fate).await, reply)?;
                 }
@@ -540,7 +541,7 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>, busy: bool) -> Option<Vec<Job>> 
 /// Statements.
 fn weight(job: &Job) -> usize {
     match job {
-        Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) | Job::Witnessed(..) => 0,
+        Job::Settle(..) | Job::AddLog(..) | Job::Quarantine(..) | Job::Witnessed(..) | Job::Remember(..) => 0,
         Job::Mend(_, entry, _) => entry.statements.len(),
         Job::Accesses(accesses, ..) => accesses.len(),
         Job::Add(_, _, statements, _) => statements.len(),

@@ -9,6 +9,7 @@ mod change;
 pub mod erased;
 mod forget;
 mod fresh;
+pub mod memory;
 mod place;
 pub mod read;
 mod schema;

@@ -1,7 +1,9 @@
 //! Who keeps what (PROTOCOL.md §9), on whole nodes: what stands in their files, what they show and to whom.
 
 mod federation;
+mod hoard;
 mod oracle;
+mod shares;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +19,7 @@ use almenara_client::{
     follow::VerifiedEntry,
 };
 use almenara_proto::{
-    custody::{CustodyOfLog, VerifiedReport, custodied, shares},
+    custody::{CustodyOfLog, VerifiedReport, custodied, misfits, shares},
     log::Signed,
     merkle::Hash,
     name::MemberName,
@@ -237,6 +239,31 @@ async fn custody_moves_with_the_roster_and_nothing_is_dropped_before_it_is_elsew
     let reader = kept.cluster.reader(1, 1, Role::Consumer, "app").await?;
     assert!(reader.lookup(&[&format!("kept{number:02}.example")]).await?[0].known);
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_in_step_is_not_asked_for_again_after_a_restart_but_under_the_next_roster() -> Result<()>
+{
+    let mut kept = Kept::start().await?;
+    // What came by a stream is looked at when the stream has ended.
+    kept.cluster.stop(1).await?;
+    kept.cluster.restart(1).await?;
+    let in_step = "SELECT coalesce(max(size), 0) FROM in_step WHERE roster = 1";
+    for tries in 0.. {
+        ensure!(tries < 100, "custody is not put in step");
+        if kept.cluster.number(1, in_step).await? == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // What is not here any more would come again, if somebody asked.
+    kept.cluster.stop(1).await?;
+    kept.cluster.tamper(1, "DELETE FROM payloads;").await?;
+    kept.cluster.restart(1).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(kept.stored(1)?, BTreeSet::new());
+    kept.regroup(&[1, 2, 3, 4], 0).await?;
+    kept.until(&[1, 2, 3, 4], &[1, 2, 3, 4]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,6 +106,47 @@ async fn different_heads_for_different_peers_are_found_when_they_compare_and_end
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fork_of_a_note_that_was_only_seen_is_found_after_a_restart_when_nobody_shows_it_any_more()
+-> Result<()> {
+    let mut cluster = Cluster::start(&THREE).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    desk.say(vec![report(0, "common.example")?], 1).await??;
+    cluster.wait_for(1, 0, 2).await?;
+    cluster.wait_for(2, 0, 2).await?;
+    cluster.stop(2).await?;
+    cluster.stop(0).await?;
+    let before = cluster.copy(0)?;
+    cluster.restart(0).await?;
+    cluster.desk(0, "cyber-desk", 100).await?.say(vec![report(1, "for-ngo.example")?], 2).await??;
+    cluster.wait_for(1, 0, 3).await?;
+    cluster.stop(0).await?;
+    // The ngo can show the note, and not the entry: it has rotted there.
+    cluster.stop(1).await?;
+    cluster.tamper(1, "UPDATE entries SET bytes = x'00' WHERE entry = 2;").await?;
+    cluster.restart(1).await?;
+    cluster.restart(2).await?;
+    for tries in 0.. {
+        anyhow::ensure!(tries < 100, "the bank does not remember what it was shown");
+        // Notes that came before their entries are remembered too: this is the one of three entries.
+        let of_three = "SELECT count(*) FROM shown WHERE cast(note AS TEXT) LIKE '%/almenara' || char(10, 51, 10) || '%'";
+        if cluster.number(2, of_three).await? == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let held = cluster.node(2)?.heads().get(&cluster.member(0)?.name).context("its log")?;
+    assert_eq!(held.prefix.size(), 2);
+    cluster.stop(2).await?;
+    cluster.stop(1).await?;
+    // Another history, for the bank alone.
+    cluster.put_back(0, &before)?;
+    cluster.restart_with(0, blind).await?;
+    cluster.desk(0, "cyber-desk", 100).await?.say(vec![report(2, "for-bank.example")?], 2).await??;
+    cluster.restart(2).await?;
+    quarantined(&cluster, 2, 2).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_holder_of_the_key_stops_signing_and_whoever_asks_gets_the_proof() -> Result<()> {
     let mut cluster = split_view().await?;
     cluster.restart(1).await?;
@@ -177,6 +218,53 @@ async fn a_roster_with_a_new_log_key_says_which_history_is_the_log_s() -> Result
         cluster.wait_for(node, 0, from_size + 1).await.context("it is followed again")?;
         let reader = cluster.reader(node, node, Role::Consumer, "app").await?;
         let verdicts = reader.lookup(&["for-ngo.example", "for-bank.example", "new.example"]).await?;
+        let listed: Vec<bool> = verdicts.iter().map(|one| one.listed).collect();
+        assert_eq!(listed, [true, false, true], "node {node}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_old_log_key_signed_beyond_its_segment_is_cut_off_wherever_it_is_held() -> Result<()> {
+    let mut cluster = Cluster::start(&THREE).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    desk.say(vec![report(0, "common.example")?], 1).await??;
+    for node in [1, 2] {
+        cluster.wait_for(node, 0, 2).await?;
+    }
+    let origin = cluster.member(0)?.name.clone();
+    let head = cluster.node(2)?.heads().get(&origin).context("its log")?;
+    let (from_size, root): (u64, Hash) = (head.prefix.size(), head.prefix.tree().root());
+    // The thief of the key goes on, and the ngo follows.
+    cluster.stop(2).await?;
+    desk.say(vec![report(1, "tail.example")?], 2).await??;
+    cluster.wait_for(1, 0, from_size + 1).await?;
+    cluster.stop(0).await?;
+    cluster.stop(1).await?;
+    let log_key = key(200);
+    let segment = Segment {
+        from_size,
+        root,
+        root_key: PublicKey::of(&cluster.member(0)?.root_key),
+        log_key: PublicKey::of(&log_key),
+    };
+    let replace = |roster: &mut Roster| {
+        if let Some(member) = roster.members.get_mut(&origin) {
+            member.segments.push(segment);
+        }
+    };
+    let next = cluster.next_roster(replace, &[0, 1, 2])?;
+    cluster.adopt(&next)?;
+    cluster.members.get_mut(0).context("a member")?.log_key = log_key;
+    for node in [2, 1, 0] {
+        cluster.restart(node).await?;
+    }
+    cluster.wait_for(0, 0, from_size).await.context("its own log comes back")?;
+    cluster.desk(0, "cyber-desk", 100).await?.say(vec![report(2, "new.example")?], 30).await??;
+    for node in [0, 1, 2] {
+        cluster.wait_for(node, 0, from_size + 1).await.context("it is followed again")?;
+        let reader = cluster.reader(node, node, Role::Consumer, "app").await?;
+        let verdicts = reader.lookup(&["common.example", "tail.example", "new.example"]).await?;
         let listed: Vec<bool> = verdicts.iter().map(|one| one.listed).collect();
         assert_eq!(listed, [true, false, true], "node {node}");
     }

@@ -1,14 +1,16 @@
 //! Quotas: of a desk's statements a day, of a member's lookups a minute (HOSTILE line 33).
 
 use anyhow::Result;
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 use tonic::Code;
 
 use almenara_certs::Role;
 use almenara_proto::{statement::Statement, wire::RefusalCode};
+use almenara_server::listener::Limits;
 use almenara_tests::{
     cluster::{Cluster, Setup, submit},
     desk::{item, report},
+    reader::Reader,
 };
 
 use crate::{ONE, TWO};
@@ -74,5 +76,30 @@ async fn lookups_in_bulk_are_throttled_for_one_member_alone() -> Result<()> {
     assert_eq!(code(1, "app", &five).await?, None, "another member");
     cluster.time.fetch_add(60, Ordering::Relaxed);
     assert_eq!(code(0, "app", &five).await?, None, "the next minute");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_members_crowd_reads_so_many_logs_at_once_and_others_notice_nothing() -> Result<()> {
+    let limits = Limits { streams_per_member: 2, ..Limits::default() };
+    let cluster = Cluster::start_with(&TWO, Setup { limits, ..Setup::default() }).await?;
+    let name = cluster.name(0)?;
+    let live = || Reader::request(name, 0, true);
+    let own = cluster.reader(0, 0, Role::Consumer, "app").await?;
+    let (one, _two) = (own.stream(live()).await?, own.stream(live()).await?);
+    let status = own.stream(live()).await.expect_err("a third one").downcast::<tonic::Status>()?;
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("end a stream, or read from another member's node"), "{status}");
+    let other = cluster.reader(0, 1, Role::Consumer, "app").await?;
+    other.stream(live()).await?;
+    // The place of one that ended is free.
+    drop(one);
+    for tries in 0.. {
+        if own.stream(live()).await.is_ok() {
+            return Ok(());
+        }
+        anyhow::ensure!(tries < 100, "its place stays taken");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     Ok(())
 }

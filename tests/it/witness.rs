@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use data_encoding::BASE64;
 
 use almenara_proto::{
     checkpoint::{Checkpoint, SignedCheckpoint, origin_of},
+    evidence::Evidence,
     keys::PublicKey,
     merkle::Hash,
     note::{KeyKind, VerifierKey},
@@ -112,5 +113,31 @@ async fn until_witnessed(cluster: &Cluster, size: u64) -> Result<Bytes> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    anyhow::bail!("no witness cosigned {size} entries")
+    bail!("no witness cosigned {size} entries")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_is_shown_a_fork_keeps_it_as_evidence_and_cosigns_nothing_more() -> Result<()> {
+    // Of the size that it holds, and of a smaller one.
+    for (size, answer) in [(2, 422), (1, 409)] {
+        let cluster = Cluster::start(&TWO).await?;
+        cluster.grant(0, "cyber-desk", 100).await?.say(vec![report(1, "scam.example")?], 1).await??;
+        cluster.caught_up(1, 0).await?;
+        let police = cluster.member(0)?;
+        let origin = origin_of(police.name.as_str());
+        let fork = Checkpoint { origin, size, root: Hash([7; 32]) };
+        let fork = SignedCheckpoint::sign(fork, &police.log_key)?;
+        let witness = cluster.connect_as_nobody(1).await?;
+        let old = if size == 2 { 2 } else { 0 };
+        assert_eq!(post(&witness, PATH, request(old, &[], fork.note())).await?.0, answer);
+        let head = cluster.node(1)?.heads().get(&police.name).context("a replica")?;
+        assert_eq!(head.quarantine.as_ref().map(|found| found.agreed), Some(size - 1));
+        let files = cluster.evidence(1)?;
+        let Evidence::Log(proof) = Evidence::parse(&std::fs::read(files.first().context("a file")?)?)? else {
+            bail!("a log is accused")
+        };
+        proof.verify(&PublicKey::of(&police.log_key))?;
+        assert_eq!(post(&witness, PATH, request(2, &[], &head.checkpoint)).await?.0, 503);
+    }
+    Ok(())
 }

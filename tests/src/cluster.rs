@@ -77,6 +77,8 @@ pub struct Setup {
     pub also_subject_to: Vec<(usize, &'static str)>,
     /// Cosignatures that settle; one, where anybody else could give it, when not said.
     pub quorum: Option<u32>,
+    /// Of restricted statements, for one jurisdiction; 0 is none.
+    pub cap_percent: u32,
     /// For one publisher.
     pub statements_per_day: u64,
     /// Values, for one member.
@@ -103,6 +105,7 @@ impl Default for Setup {
             groups: Vec::new(),
             also_subject_to: Vec::new(),
             quorum: None,
+            cap_percent: 0,
             statements_per_day: 100_000_000,
             lookups_per_minute: 1_000_000_000,
             consumers: BTreeMap::new(),
@@ -194,7 +197,7 @@ impl Cluster {
             previous: None,
             members: entries,
             groups: groups.collect(),
-            custody: CustodyRule::default(),
+            custody: CustodyRule { cap_percent: setup.cap_percent, ..CustodyRule::default() },
         };
         let mut signed = SignedRoster::unsigned(&roster);
         homes.iter().for_each(|home| signed.sign(&home.root_key));

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use bytes::Bytes;
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 
 use almenara_proto::{
     checkpoint::SignedCheckpoint,
@@ -36,6 +37,32 @@ impl Forged {
 }
 
 impl Cluster {
+    /// Changes a node's SQLite database behind its back, for good.
+    ///
+    /// # Errors
+    /// When the database does not do it.
+    pub async fn tamper(&self, member: usize, statements: &str) -> Result<()> {
+        let mut database = self.sqlite(member).await?;
+        let statements = format!("PRAGMA secure_delete = ON; {statements}");
+        database.execute(AssertSqlSafe(statements)).await?;
+        Ok(database.close().await?)
+    }
+
+    /// One number out of a node's SQLite database.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn number(&self, member: usize, query: &str) -> Result<i64> {
+        let mut database = self.sqlite(member).await?;
+        let number = sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut database).await?;
+        database.close().await?;
+        Ok(number)
+    }
+
+    async fn sqlite(&self, member: usize) -> Result<AnyConnection> {
+        Ok(AnyConnection::connect(&format!("sqlite:{}", self.database(member).display())).await?)
+    }
+
     /// Writes a log of `member` that begins with these entries, under its true log key; its node must not run.
     ///
     /// # Errors

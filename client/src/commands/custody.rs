@@ -1,10 +1,10 @@
 //! `almenara custody`: which share of the others' restricted statements each jurisdiction can reach, from what the
 //! members' nodes sign and what the public log says.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, fmt};
 
 use almenara_proto::{
-    custody::{Shares, VerifiedReport, custodied, shares},
+    custody::{Misfit, Shares, VerifiedReport, custodied, misfits, shares},
     limits::ROSTER_MEMBERS,
     log::Signed,
     name::{Jurisdiction, MemberName},
@@ -83,6 +83,22 @@ struct Missing {
     origin: Option<String>,
 }
 
+/// A member says that it keeps another number than an origin entrusted to it.
+#[derive(Debug, Serialize)]
+struct Misfitting {
+    member: String,
+    jurisdiction: String,
+    origin: String,
+    held: u64,
+    entrusted: u64,
+    /// How many the origin does not have any more: any of them may be held too.
+    gone: u64,
+    /// It keeps more; else it keeps less, or does not say how much.
+    surplus: bool,
+    /// Who does not say yet that it has its own, so that a surplus may have to wait.
+    waits_for: Vec<String>,
+}
+
 /// The whole answer.
 #[derive(Debug, Serialize)]
 struct Answer {
@@ -93,9 +109,11 @@ struct Answer {
     reports: Vec<Reported>,
     silent: Vec<Missing>,
     differing: Vec<Differing>,
+    misfits: Vec<Misfitting>,
 }
 
-/// Collects, verifies, adds up. Exit code 1 when a jurisdiction is above the cap, or a member claims what is not there.
+/// Collects, verifies, adds up. Exit code 1 when a jurisdiction is above the cap, a member keeps more than was entrusted to
+/// it, or claims what is not there.
 ///
 /// # Errors
 /// [`CliError`]; (unavailable) when no node answers.
@@ -106,9 +124,12 @@ pub async fn run(_: Args, context: &Context) -> Result<Outcome, CliError> {
     let roster = caller.roster();
     let counts = Counts { store: &store, known: RefCell::default() };
     let all = shares(&reports, roster, |origin, size| counts.of(origin, size));
-    let answer = Answer::of(&all, &reports, roster, context.now());
+    let misfits = misfits(&reports, roster);
+    let answer = Answer::of(&all, &misfits, &reports, roster, context.now());
     tell(&answer, context)?;
-    let sound = all.above_cap.is_empty() && !all.differing.iter().any(|one| one.overstates());
+    let sound = all.above_cap.is_empty()
+        && !all.differing.iter().any(|one| one.overstates())
+        && !misfits.iter().any(Misfit::is_surplus);
     Ok(if sound { Outcome::Done } else { Outcome::No })
 }
 
@@ -181,7 +202,7 @@ impl Counts<'_> {
 }
 
 impl Answer {
-    fn of(all: &Shares, reports: &[VerifiedReport], roster: &Roster, now: u64) -> Self {
+    fn of(all: &Shares, misfits: &[Misfit], reports: &[VerifiedReport], roster: &Roster, now: u64) -> Self {
         let within = |code: &Jurisdiction| {
             let reached = roster.members.values().filter(|m| m.subject_to().any(|its| its == *code));
             reached.map(|member| member.name.to_string()).collect()
@@ -224,6 +245,16 @@ impl Answer {
             counted: one.counted,
             overstates: one.overstates(),
         });
+        let misfits = misfits.iter().map(|one| Misfitting {
+            member: one.member.to_string(),
+            jurisdiction: roster.jurisdiction(&one.member).map(|code| code.to_string()).unwrap_or_default(),
+            origin: one.origin.to_string(),
+            held: one.said.held,
+            entrusted: one.entrusted,
+            gone: one.gone,
+            surplus: one.is_surplus(),
+            waits_for: one.waits_for.iter().map(ToString::to_string).collect(),
+        });
         Self {
             federation: roster.federation.clone(),
             roster_version: roster.version,
@@ -232,6 +263,7 @@ impl Answer {
             reports: reports.iter().map(report).collect(),
             silent: silent.collect(),
             differing: differing.collect(),
+            misfits: misfits.collect(),
         }
     }
 
@@ -305,5 +337,33 @@ fn tell(answer: &Answer, context: &Context) -> Result<(), CliError> {
             )),
         }
     }
+    answer.misfits.iter().for_each(|one| output.warn(format_args!("{one}")));
     Ok(())
+}
+
+impl fmt::Display for Misfitting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { member, jurisdiction, origin, held, entrusted, gone, surplus, waits_for } = self;
+        write!(
+            f,
+            "{member} ({jurisdiction}) says that it holds {} of the custodied statements of {origin}, which entrusted {} \
+             to it",
+            count(*held),
+            count(*entrusted)
+        )?;
+        if *gone > 0 {
+            write!(f, ", and does not have {} of all any more", count(*gone))?;
+        }
+        match (surplus, waits_for.as_slice()) {
+            (false, _) => f.write_str(": it lost some, or holds more than it says; ask its operator"),
+            (true, []) => {
+                f.write_str(": it holds more than it should, and nothing excuses it; ask its operator")
+            }
+            (true, waits) => write!(
+                f,
+                ": it holds more than it should, perhaps until these say that they hold theirs: {}",
+                waits.join(", ")
+            ),
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 
+use super::Entrusted;
 use crate::{
     blame::Void,
     keys::Context,
@@ -29,6 +30,8 @@ pub struct CustodyReport {
     pub made_at: u64,
     /// By origin; never the member itself.
     pub logs: BTreeMap<MemberName, CustodyOfLog>,
+    /// What others are to keep of the member's own log; nothing when it does not say.
+    pub entrusted: Option<Entrusted>,
 }
 
 /// What is kept of one log.
@@ -72,12 +75,14 @@ impl Body for CustodyReport {
                 Ok((origin, log))
             })
             .collect::<Result<_, Void>>()?;
+        let entrusted = wire.entrusted.map(|wire| Entrusted::parse(wire, &member)).transpose()?;
         Ok(Self {
             federation: log::federation(wire.federation)?,
             member,
             roster: wire.roster,
             made_at: wire.made_at,
             logs,
+            entrusted,
         })
     }
 
@@ -97,6 +102,7 @@ impl Body for CustodyReport {
                     of: log.of,
                 })
                 .collect(),
+            entrusted: self.entrusted.as_ref().map(Entrusted::to_wire),
         }
         .encode_to_vec()
     }
@@ -107,7 +113,7 @@ impl CustodyOfLog {
         if self.size > MAX_SIZE {
             return Err(Void::new("CustodyOfLog.size", "more entries than a log can have"));
         }
-        if self.of > self.size.saturating_mul(BATCH_STATEMENTS as u64) {
+        if self.of > most(self.size) {
             return Err(Void::new("CustodyOfLog.of", "more statements than that many entries can hold"));
         }
         if self.held > self.of {
@@ -115,6 +121,11 @@ impl CustodyOfLog {
         }
         Ok(())
     }
+}
+
+/// Statements that so many entries can hold.
+pub(super) const fn most(size: u64) -> u64 {
+    size.saturating_mul(BATCH_STATEMENTS as u64)
 }
 
 /// A report that its member signed.

@@ -140,7 +140,7 @@ pub fn shares(
 }
 
 /// Of each member the report that it made last; of two made at once the one with the greater id, as everywhere.
-fn newest(reports: &[VerifiedReport]) -> BTreeMap<&MemberName, &VerifiedReport> {
+pub(super) fn newest(reports: &[VerifiedReport]) -> BTreeMap<&MemberName, &VerifiedReport> {
     let mut newest: BTreeMap<&MemberName, &VerifiedReport> = BTreeMap::new();
     let age = |report: &VerifiedReport| (report.report().made_at, report.id());
     for report in reports {

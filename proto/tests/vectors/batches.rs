@@ -274,10 +274,15 @@ pub(crate) fn disclosures() -> Value {
     };
     let case = |name: &str, wire: wire::Disclosure| {
         let split = |bytes: &Bytes| bytes.chunks(32).map(hex).collect::<Value>();
+        let pairs = |ranges: &[wire::LeafRange]| {
+            ranges.iter().map(|range| json!([range.start, range.end])).collect::<Value>()
+        };
         json!({
             "name": name,
             "bytes": hex(wire.encode_to_vec()),
-            "ranges": wire.ranges.iter().map(|range| json!([range.start, range.end])).collect::<Value>(),
+            "ranges": pairs(&wire.ranges),
+            "not_here": pairs(&wire.not_here),
+            "on_request": pairs(&wire.on_request),
             "statements": wire.statements.len(),
             "proof": split(&wire.proof),
             "leaf_hashes": split(&wire.leaf_hashes),
@@ -313,10 +318,27 @@ pub(crate) fn disclosures() -> Value {
     wrong("the statements changed places", &|d| d.statements.swap(0, 1));
     wrong("two ranges that touch are one", &|d| d.ranges = vec![range(1, 2), range(2, 3)]);
     wrong("no range, and not all of the batch", &|d| d.ranges.clear());
+    // Of the leaves that are not in clear, what the reader is told about them.
+    let mut told = |name: &str, not_here: &[(u32, u32)], on_request: &[(u32, u32)]| {
+        let mut wire = shown(&batch, &[1, 2], false);
+        wire.not_here = not_here.iter().map(|(start, end)| range(*start, *end)).collect();
+        wire.on_request = on_request.iter().map(|(start, end)| range(*start, *end)).collect();
+        cases.push(case(name, wire));
+    };
+    told("the others can be asked for", &[], &[(0, 1), (3, 5)]);
+    told("one can be asked for, two are not here, neighbours touch", &[(3, 4), (4, 5)], &[(0, 1)]);
+    told("one that is in clear is said to be on request as well", &[], &[(0, 3)]);
+    told("one that is not here is said to be on request as well", &[(3, 5)], &[(4, 5)]);
+    told("what can be asked for does not ascend", &[], &[(3, 5), (0, 1)]);
+    told("what can be asked for overlaps", &[], &[(3, 5), (4, 5)]);
+    told("what can be asked for is an empty range", &[], &[(3, 3)]);
+    told("what can be asked for ends beyond the batch", &[], &[(3, 6)]);
+    told("what is not here ends beyond the batch", &[(5, 6)], &[]);
     json!({
         "description": "What may be shown of the batch in batch.json (docs/protocol.md, 'Disclosure'): the Disclosure's \
             bytes, its parts, and whether it holds against the header. A proof lists, left to right, the hash of every \
-            maximal subtree without a leaf in clear; nothing in clear needs no proof.",
+            maximal subtree without a leaf in clear; nothing in clear needs no proof. `on_request` and `not_here` are what \
+            the server says of leaves that it does not show: nothing proves that, but the ranges must be ranges.",
         "count": 5,
         "root": hex(batch.header.content.root),
         "disclosures": cases,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use almenara_proto::{
-    custody::{CustodyOfLog, CustodyReport, Item, Keeping, VerifiedReport, shares},
+    custody::{CustodyOfLog, CustodyReport, Entrusted, Item, Keeping, VerifiedReport, misfits, shares},
     keys::Context,
     log::Signed,
     merkle::leaf_hash,
@@ -90,7 +90,11 @@ fn placements(roster: &Roster) -> Vec<Value> {
         .collect()
 }
 
-fn report(n: u8, logs: &[(&str, u64, u64, u64)]) -> (u8, Signed<CustodyReport>) {
+fn report(
+    n: u8,
+    logs: &[(&str, u64, u64, u64)],
+    entrusted: Option<Entrusted>,
+) -> (u8, Signed<CustodyReport>) {
     let content = CustodyReport {
         federation: FEDERATION.to_owned(),
         member: name(MEMBERS[usize::from(n)].0),
@@ -100,6 +104,7 @@ fn report(n: u8, logs: &[(&str, u64, u64, u64)]) -> (u8, Signed<CustodyReport>) 
             .iter()
             .map(|&(origin, size, held, of)| (name(origin), CustodyOfLog { size, held, of }))
             .collect(),
+        entrusted,
     };
     (100 + n, Signed::sign(content, &key(100 + n)))
 }
@@ -107,11 +112,16 @@ fn report(n: u8, logs: &[(&str, u64, u64, u64)]) -> (u8, Signed<CustodyReport>) 
 /// `custody.json`.
 pub(crate) fn custody() -> Value {
     let roster = federation();
+    let to = [("bank.us.example", 20), ("cert.sg.example", 35), ("office.int.example", 4)];
+    let to = to.into_iter().map(|(member, leaves)| (name(member), leaves)).collect();
+    let entrusted = Entrusted { size: 10, gone: 2, to };
     let reports = [
-        report(2, &[(MEMBER, 10, 30, 100), ("ngo.nl.example", 4, 10, 20)]),
-        report(3, &[(MEMBER, 8, 35, 80), ("ngo.nl.example", 4, 9, 20)]),
-        report(4, &[(MEMBER, 10, 0, 100), ("ngo.nl.example", 4, 25, 25)]),
-        report(5, &[(MEMBER, 12, 20, 130)]),
+        report(0, &[], Some(entrusted)),
+        report(2, &[(MEMBER, 10, 30, 100), ("ngo.nl.example", 4, 10, 20)], None),
+        report(3, &[(MEMBER, 8, 35, 80), ("ngo.nl.example", 4, 9, 20)], None),
+        report(4, &[(MEMBER, 10, 0, 100), ("ngo.nl.example", 4, 25, 25)], None),
+        report(5, &[(MEMBER, 12, 20, 130)], None),
+        report(6, &[(MEMBER, 10, 1, 100)], None),
     ];
     let heads = [(MEMBER, 8, 80), (MEMBER, 10, 100), ("ngo.nl.example", 4, 20)];
     let counted = |origin: &MemberName, size: u64| {
@@ -128,7 +138,8 @@ pub(crate) fn custody() -> Value {
             rules it), and what each member does. bank.th.example and ngo.de.example share TH with the origin; SG and \
             US count as one place, because US can compel cert.sg.example. Then custody reports, signed by cosign keys \
             over almenara/v1/custody-report, a zero byte, body; and what they add up to for a reader that counted \
-            `counted` custodied leaves in each log's first `size` entries. The cap is 40 percent.",
+            `counted` custodied leaves in each log's first `size` entries. The cap is 40 percent. Last, who says that it \
+            keeps more or less than its origin entrusted to it.",
         "members": roster.members.values().map(|member| json!({
             "name": member.name.to_string(),
             "jurisdiction": member.jurisdiction.to_string(),
@@ -143,6 +154,12 @@ pub(crate) fn custody() -> Value {
             "logs": signed.content.logs.iter().map(|(origin, log)| json!({
                 "origin": origin.to_string(), "size": log.size, "held": log.held, "of": log.of,
             })).collect::<Value>(),
+            "entrusted": signed.content.entrusted.as_ref().map(|own| json!({
+                "size": own.size, "gone": own.gone,
+                "to": own.to.iter().map(|(member, leaves)| json!({
+                    "member": member.to_string(), "leaves": leaves,
+                })).collect::<Value>(),
+            })),
             "body": hex(&signed.body),
             "id": hex(signed.id()),
             "signature": hex(signed.signature),
@@ -164,5 +181,14 @@ pub(crate) fn custody() -> Value {
                 "overstates": differs.overstates(),
             })).collect::<Value>(),
         },
+        "misfits": misfits(&verified, &roster).iter().map(|one| json!({
+            "member": one.member.to_string(),
+            "origin": one.origin.to_string(),
+            "held": one.said.held,
+            "entrusted": one.entrusted,
+            "gone": one.gone,
+            "keeps": if one.is_surplus() { "more" } else { "less" },
+            "waits_for": one.waits_for.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })).collect::<Value>(),
     })
 }

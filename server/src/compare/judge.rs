@@ -55,7 +55,7 @@ impl Comparer {
         }
         if let Some(note) = open(origin, &answer.checkpoint, roster) {
             match self.judge(origin, &note, size, answer).await? {
-                Verdict::Known | Verdict::Agrees => self.agrees(other, origin, note),
+                Verdict::Known | Verdict::Agrees => self.agrees(other, origin, note).await?,
                 Verdict::Contradicts(proof) => self.quarantine(client, other, *proof).await?,
                 Verdict::Later => {}
                 Verdict::Unproven(why) => {
@@ -79,9 +79,17 @@ impl Comparer {
         Ok(())
     }
 
-    fn agrees(&self, other: &MemberName, origin: &MemberName, note: SignedCheckpoint) {
+    async fn agrees(
+        &self,
+        other: &MemberName,
+        origin: &MemberName,
+        note: SignedCheckpoint,
+    ) -> Result<(), Ended> {
         let (signed, head) = (note.checkpoint().size, self.peers.heads.get(origin));
-        let held = head.map_or(0, |head| head.signed_size);
+        let held = head.as_ref().map_or(0, |head| head.signed_size);
+        if let Some(head) = head.filter(|_| signed > held) {
+            self.peers.compared.expect(&self.peers.ingest, &head, note.clone()).await?;
+        }
         let before = self.peers.compared.showed(origin, other, note);
         if signed > held && *origin == self.peers.member {
             self.peers.own.behind(Behind { held, signed, by: other.to_string(), why: String::new() });
@@ -89,6 +97,31 @@ impl Comparer {
         if signed < held && origin == other && before != Some(signed) {
             tracing::warn!(%origin, shows = signed, held, "the origin shows less of its log than it signed");
         }
+        Ok(())
+    }
+
+    /// Notes that were larger than what was held when they were shown, against what is held now: the one who showed them
+    /// may be gone.
+    pub(super) async fn look_back(&self) -> Result<(), Ended> {
+        for head in self.peers.heads.all() {
+            let origin = head.prefix.member();
+            let Some(note) = self.peers.compared.largest(origin) else { continue };
+            let shown = note.checkpoint();
+            if head.quarantined(&self.peers.rosters.current().roster).is_some()
+                || shown.size > head.signed_size
+                || self.peers.compared.leads_to(origin, shown)
+            {
+                continue;
+            }
+            let Some(ours) = self.ours(&head).filter(|ours| ours.log_key() == note.log_key()) else {
+                continue;
+            };
+            match self.trees.contradiction(head.log, &ours, &note).await? {
+                None => self.peers.compared.reached(origin, shown),
+                Some(proof) => self.peers.accuser.accuse(Quarantine::new(proof)).await?,
+            }
+        }
+        Ok(())
     }
 
     /// A note that the log's key signed, against what is held; `asked` is the size whose root stands in the answer.
@@ -110,13 +143,8 @@ impl Comparer {
             return Ok(Verdict::Known);
         }
         if size <= head.signed_size {
-            let prefix = self.trees.root(head.log, size).await?;
-            if prefix == root {
-                return Ok(Verdict::Known);
-            }
-            let consistency = self.trees.consistency(head.log, size, head.signed_size).await?;
-            let departure = (size < head.signed_size).then_some(Departure { prefix, consistency });
-            return Ok(contradiction(note, &ours, departure));
+            let found = self.trees.contradiction(head.log, &ours, note).await?;
+            return Ok(found.map_or(Verdict::Known, |proof| Verdict::Contradicts(Box::new(proof))));
         }
         // Two that others hold may contradict each other, before either is here.
         let known = self.peers.compared.largest(origin).filter(|known| known.log_key() == note.log_key());
@@ -152,7 +180,7 @@ impl Comparer {
         }
         let agreed = self.agreed(client, &origin, &proof).await.unwrap_or_else(|| proof.common_at_most());
         tracing::error!(%origin, %other, %proof, "its answer shows that this log's key signed two histories");
-        Ok(self.peers.quarantine(Quarantine { agreed, proof }).await?)
+        Ok(self.peers.accuser.accuse(Quarantine { agreed, proof }).await?)
     }
 
     /// How many entries both histories share, found by halving; nothing when the other side holds ours, or does not

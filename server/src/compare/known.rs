@@ -5,11 +5,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use almenara_proto::{
     checkpoint::{Checkpoint, SignedCheckpoint},
     name::MemberName,
+};
+
+use crate::{
+    heads::Head,
+    ingest::{Ingest, NotNow},
+    store::memory::Memo,
 };
 
 /// What is known of all logs from others' notes. All clones share one; the comparer writes.
@@ -60,18 +67,49 @@ impl Compared {
     /// Takes a note of `origin`'s log that `by` showed, opened and in accord with what is held.
     /// Gives the size that `by` showed before.
     pub(crate) fn showed(&self, origin: &MemberName, by: &MemberName, note: SignedCheckpoint) -> Option<u64> {
+        let size = note.checkpoint().size;
+        self.saw(origin, note);
+        self.with(origin, |known| known.holders.insert(by.clone(), size))
+    }
+
+    /// The same, when it does not matter who showed it. Gives whether it is the largest now.
+    pub(crate) fn saw(&self, origin: &MemberName, note: SignedCheckpoint) -> bool {
         self.with(origin, |known| {
-            let size = note.checkpoint().size;
-            let before = known.holders.insert(by.clone(), size);
             // Under another key the log began anew: what was known of the earlier one is nothing to wait for.
             let newer = known.largest.as_ref().is_none_or(|largest| {
-                largest.log_key() != note.log_key() || largest.checkpoint().size < size
+                largest.log_key() != note.log_key() || largest.checkpoint().size < note.checkpoint().size
             });
             if newer {
                 known.largest = Some(note);
             }
-            before
+            newer
         })
+    }
+
+    /// Takes a note that was shown before the last start.
+    pub(crate) fn recall(&self, origin: &MemberName, note: SignedCheckpoint) {
+        self.with(origin, |known| known.largest = Some(note));
+    }
+
+    /// Takes a note that is larger than what is held of its log, and remembers it, before its entries are here: what comes
+    /// must lead to it, after a restart too.
+    ///
+    /// # Errors
+    /// [`NotNow`].
+    pub(crate) async fn expect(
+        &self,
+        ingest: &Ingest,
+        head: &Head,
+        note: SignedCheckpoint,
+    ) -> Result<(), NotNow> {
+        let origin = head.prefix.member();
+        let memo = Memo::Shown { log: head.log, note: Bytes::copy_from_slice(note.note()) };
+        if self.saw(origin, note)
+            && let Err(why) = ingest.remember(memo).await?
+        {
+            tracing::warn!(%origin, %why, "a note that was shown is not remembered");
+        }
+        Ok(())
     }
 
     /// `by` has nothing of this log, or does not answer.

@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
+use almenara_client::follow;
 use almenara_proto::{
+    checkpoint::SignedCheckpoint,
+    evidence::{Departure, Equivocation},
     merkle::Hash,
     roster::Member,
     tile::{self, Edge, TileError},
@@ -21,11 +24,23 @@ impl Trees {
         Self(store)
     }
 
-    /// Whether the log's `size` entries that are held are not those that the roster's segments go on from.
+    /// Whether the log's `size` entries that are held are not those of the roster's segments: another root where one of
+    /// them begins, or a tail beyond the beginning of the last one for which its key does not vouch. What an earlier key
+    /// signed there is cut off, whoever had it by then.
     ///
     /// # Errors
     /// As the store says.
-    pub async fn is_astray(&self, log: LogId, size: u64, member: &Member) -> Result<bool, StoreError> {
+    pub async fn is_astray(
+        &self,
+        log: LogId,
+        size: u64,
+        checkpoint: &[u8],
+        member: &Member,
+    ) -> Result<bool, StoreError> {
+        let last = member.segment().filter(|last| last.from_size > 0 && last.from_size < size);
+        if last.is_some() && follow::open(checkpoint, member).is_err() {
+            return Ok(true);
+        }
         for segment in member.segments.iter().filter(|segment| (1..=size).contains(&segment.from_size)) {
             if self.root(log, segment.from_size).await? != segment.root {
                 return Ok(true);
@@ -56,7 +71,31 @@ impl Trees {
         tile::consistency(old, new, &tiles).map_err(damaged)
     }
 
-    /// The same for a message.
+    /// Proof that a note which is not larger than `ours`, under the same log key, is of another tree than the one that is
+    /// held and that `ours` signs; nothing when it is of this one.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn contradiction(
+        &self,
+        log: LogId,
+        ours: &SignedCheckpoint,
+        note: &SignedCheckpoint,
+    ) -> Result<Option<Equivocation>, StoreError> {
+        let (size, signed) = (note.checkpoint().size, ours.checkpoint().size);
+        if size > signed || note.log_key() != ours.log_key() {
+            return Ok(None);
+        }
+        let prefix = self.root(log, size).await?;
+        if prefix == note.checkpoint().root {
+            return Ok(None);
+        }
+        let consistency = self.consistency(log, size, signed).await?;
+        let departure = (size < signed).then_some(Departure { prefix, consistency });
+        Ok(Equivocation::new(note.clone(), ours.clone(), departure).ok())
+    }
+
+    /// [`Self::consistency`] for a message.
     ///
     /// # Errors
     /// As the store says.

@@ -129,6 +129,13 @@ impl LogService for LogApi {
             agreed: wanted.roster == roster.version,
             on_request: false,
         };
+        let open = self.0.streams.begin(&account.member).ok_or_else(|| {
+            Status::resource_exhausted(format!(
+                "{} reads {} logs at once from this node, and no more: end a stream, or read from another member's node",
+                account.member,
+                self.0.streams.most()
+            ))
+        })?;
         let (frames, stream) = mpsc::channel(FRAMES_AHEAD);
         let frames = Frames { sender: frames, unread: self.0.unread, hang_up };
         let (outgoing, shutdown) = (self.0.outgoing.clone(), self.0.shutdown.clone());
@@ -145,6 +152,7 @@ impl LogService for LogApi {
             if let Err(Some(status)) = sent {
                 let _gone = frames.send(Err(status)).await;
             }
+            drop(open);
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }

@@ -20,6 +20,9 @@ pub struct Limits {
     pub identified: usize,
     /// Connections of one member at once: its nodes, desks and consumers, and no more than an eighth of all.
     pub per_member: usize,
+    /// Logs that one member's nodes and people read at once: those of a federation of thirty, eight times over. Each
+    /// holds up to three pages of about a megabyte for as long as its reader is slow.
+    pub streams_per_member: usize,
     /// How long the HTTP/2 preface, or a request head of HTTP/1.1, may take to arrive.
     pub header_timeout: Duration,
     /// Silence after which an HTTP/2 connection is asked for a sign of life: below the 30 s after which the
@@ -68,6 +71,7 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             anonymous: 256,
             per_address: 64,
+            streams_per_member: 256,
             identified: 1_024,
             per_member: 128,
             header_timeout: Duration::from_secs(10),

@@ -17,13 +17,14 @@ use http::{HeaderValue, StatusCode, header};
 
 use almenara_proto::{
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, origin_of},
+    keys::PublicKey,
     merkle::{Hash, verify_consistency},
     name::MemberName,
     note::{Note, NoteError},
 };
 
-use super::{Pages, response};
-use crate::heads::Head;
+use super::{Pages, Public, response};
+use crate::{heads::Head, quarantine::Quarantine};
 
 /// Bytes of a request: 63 hashes, and a note with a hundred signature lines of long names.
 const REQUEST_BYTES: usize = 64 * 1024;
@@ -115,7 +116,9 @@ impl Pages {
         if old > new.size {
             return Err(NotCosigned::Malformed);
         }
-        let last = last(&watch.borrow().clone()).ok_or(NotCosigned::NotHeld)?;
+        let head = watch.borrow().clone();
+        self.accuse(&head, &signed, &segment.log_key).await;
+        let last = last(&head).ok_or(NotCosigned::NotHeld)?;
         if old != last.size {
             return Err(NotCosigned::OtherSize(last.size));
         }
@@ -124,9 +127,12 @@ impl Pages {
             return Err(NotCosigned::NotConsistent);
         }
         let held = watch.wait_for(|head| head.signed_size >= new.size);
-        let head = match tokio::time::timeout(HELD_WITHIN, held).await {
-            Ok(Ok(head)) => head.clone(),
-            Ok(Err(_)) | Err(_) => return Err(NotCosigned::NotHeld),
+        let arrived = tokio::time::timeout(HELD_WITHIN, held).await.map(|held| held.map(|head| head.clone()));
+        let Ok(Ok(head)) = arrived else {
+            // What comes later must lead to it.
+            let Public { compared, accuser, .. } = &self.public;
+            let _stopping = compared.expect(&accuser.ingest, &head, signed).await;
+            return Err(NotCosigned::NotHeld);
         };
         match self::last(&head) {
             Some(held) if held == *new => {}
@@ -136,6 +142,25 @@ impl Pages {
         }
         let cosigned = self.public.cosigner.cosign(&head, &roster.roster).await;
         cosigned.map(|request| request.line).ok_or(NotCosigned::NotHeld)
+    }
+
+    /// A note under the log's key that is of another tree than the one that is held here: together with ours it is
+    /// evidence, whatever the answer.
+    async fn accuse(&self, head: &Head, note: &SignedCheckpoint, log_key: &PublicKey) {
+        let Public { trees, accuser, rosters, .. } = &self.public;
+        let origin = origin_of(head.prefix.member().as_str());
+        let Ok(ours) = SignedCheckpoint::open(&head.checkpoint, &origin, &log_key.0) else { return };
+        if head.quarantined(&rosters.current().roster).is_some() {
+            return;
+        }
+        match trees.contradiction(head.log, &ours, note).await {
+            Ok(None) => {}
+            // The node is stopping: whoever brought the note brings it again.
+            Ok(Some(proof)) => {
+                let _stopping = accuser.accuse(Quarantine::new(proof)).await;
+            }
+            Err(error) => tracing::error!(%error, "a note cannot be held against what is held"),
+        }
     }
 }
 

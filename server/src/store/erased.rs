@@ -56,6 +56,13 @@ impl Erased {
         all.range(first..=last).map(|(place, by)| (place.leaf(), *by)).collect()
     }
 
+    /// How many leaves of a log are erased.
+    #[must_use]
+    pub fn of_log(&self, log: LogId) -> usize {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.keys().filter(|place| place.log() == log).count()
+    }
+
     pub(super) fn keep(&self, new: &[Erasure]) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for erasure in new {

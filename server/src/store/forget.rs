@@ -15,7 +15,7 @@ impl Store {
         let first = Place::new(log, 0, 0)?.number();
         let last = Place::new(log, (1 << 36) - 1, 4_095)?.number();
         let mut transaction = self.writer.begin().await?;
-        for table in ["entries", "tiles", "keys", "leaf_hashes", "relayed", "settlings"] {
+        for table in ["entries", "tiles", "keys", "leaf_hashes", "relayed", "settlings", "in_step", "shown"] {
             let text = sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE log = $1"));
             sqlx::query(text).bind(i64::from(log.0)).execute(&mut *transaction).await?;
         }

@@ -103,6 +103,12 @@ const STEPS: &[&[&str]] = &[
         // The newest own note that each witness outside the federation has cosigned.
         "CREATE TABLE witnessed (witness TEXT NOT NULL PRIMARY KEY, size BIGINT NOT NULL, note {blob} NOT NULL)",
     ],
+    &[
+        // Entries below size are in step with who shall keep them, under this roster version.
+        "CREATE TABLE in_step (log BIGINT NOT NULL PRIMARY KEY, roster BIGINT NOT NULL, size BIGINT NOT NULL)",
+        // The largest note of each log that others showed before its entries were here.
+        "CREATE TABLE shown (log BIGINT NOT NULL PRIMARY KEY, note {blob} NOT NULL)",
+    ],
 ];
 
 /// Brings the tables to the newest step.

@@ -272,7 +272,8 @@ impl Audits {
     pub fn table(&self) -> String {
         let (v, tenth, whole) = (self.ed25519_verify_per_s, &self.tenth, &self.whole);
         // A tenth of a small size does not fill what is bounded.
-        let flat = |of: fn(&Figures) -> f64| (of(whole) <= (1.25 * of(tenth)).max(FLAT_MIB), "flat, or ≤ 128");
+        let flat =
+            |of: fn(&Figures) -> f64| (of(whole) <= (1.25 * of(tenth)).max(FLAT_MIB), "flat, or ≤ 128");
         let rows: [Row<'_>; 6] = [
             ("headers_s", |f| f.headers_s, (whole.headers_s <= 2.0, "≤ 2")),
             ("statements_per_s", |f| f.statements_per_s, (whole.statements_per_s >= 8.0 * v, "≥ 8 V")),

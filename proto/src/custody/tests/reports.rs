@@ -11,6 +11,7 @@ fn report(member: &str, made_at: u64, logs: &[(&str, u64, u64, u64)]) -> Custody
             .iter()
             .map(|&(origin, size, held, of)| (name(origin), CustodyOfLog { size, held, of }))
             .collect(),
+        entrusted: None,
     }
 }
 
@@ -27,7 +28,8 @@ fn verified(n: u8, made_at: u64, logs: &[(&str, u64, u64, u64)]) -> VerifiedRepo
 #[test]
 fn a_report_survives_its_own_bytes_and_holds_under_the_cosign_key_only() {
     let roster = roster(&THREE);
-    let content = report("a.th", 7, &[("b.nl", 10, 3, 40), ("c.us", 0, 0, 0)]);
+    let mut content = report("a.th", 7, &[("b.nl", 10, 3, 40), ("c.us", 0, 0, 0)]);
+    content.entrusted = Some(entrusted(10, 2, &[("b.nl", 7), ("d.ke", 9)]));
     let signed = Signed::sign(content.clone(), &key(1));
     let read = Signed::<CustodyReport>::parse(signed.to_wire()).expect("own bytes");
     assert_eq!((&read.content, &read), (&content, &signed));
@@ -53,6 +55,11 @@ fn what_a_report_must_not_say_is_void() {
         logs: ["b", "c"]
             .map(|origin| wire::CustodyOfLog { origin: origin.into(), size: 1, held: 1, of: 4_096 })
             .to_vec(),
+        entrusted: Some(wire::Entrusted {
+            size: 1,
+            gone: 4_096,
+            to: ["b", "c"].map(|member| wire::EntrustedTo { member: member.into(), leaves: 4_096 }).to_vec(),
+        }),
     };
     let parse = |change: fn(&mut wire::CustodyReport)| {
         let mut changed = sound.clone();
@@ -84,6 +91,91 @@ fn what_a_report_must_not_say_is_void() {
         },
         "CustodyReport.logs",
     );
+    assert!(parse(|report| report.entrusted = None).is_ok());
+    let check = |change: fn(&mut wire::Entrusted), place: &str| {
+        let mut report = sound.clone();
+        report.entrusted.as_mut().map(change);
+        let body = prost::Message::encode_to_vec(&report);
+        assert_eq!(
+            <CustodyReport as crate::log::Body>::parse(&body)
+                .map_err(|void| void.place.into_owned())
+                .map(drop),
+            Err(place.to_owned())
+        );
+    };
+    check(|own| own.size = 1 << 63, "Entrusted.size");
+    check(|own| own.size = 0, "Entrusted.gone");
+    check(|own| own.to.swap(0, 1), "Entrusted.to");
+    check(|own| own.to[1].member = "b".into(), "Entrusted.to");
+    check(|own| own.to[0].member = "a".into(), "EntrustedTo.member");
+    check(|own| own.to[0].member = "B".into(), "name");
+    check(|own| own.to[0].leaves = 0, "EntrustedTo.leaves");
+    check(|own| own.to[0].leaves = 4_097, "EntrustedTo.leaves");
+    check(
+        |own| {
+            let more = (0..513).map(|n| wire::EntrustedTo { member: format!("b{n:05}"), leaves: 1 });
+            own.to = more.collect();
+        },
+        "Entrusted.to",
+    );
+}
+
+fn entrusted(size: u64, gone: u64, to: &[(&str, u64)]) -> Entrusted {
+    Entrusted { size, gone, to: to.iter().map(|(member, leaves)| (name(member), *leaves)).collect() }
+}
+
+/// What d.ke, whose log has 50 custodied leaves in 10 entries, 2 of them gone, entrusted to the others is held against
+/// what they say: size and number. Gives who keeps more, with those whom it may wait for, and who keeps less.
+fn misfitting(said: [(u64, u64); 3]) -> Vec<(String, bool, Vec<String>)> {
+    let own = entrusted(10, 2, &[("a.th", 20), ("b.nl", 30)]);
+    let mut origin = report("d.ke", 1, &[]);
+    origin.entrusted = Some(own);
+    let origin = VerifiedReport::verify(Signed::sign(origin, &key(4)), &roster(&THREE)).expect("a report");
+    let members = (1u8..).zip(said).map(|(n, (size, held))| verified(n, 1, &[("d.ke", size, held, 50)]));
+    let found = misfits(&members.chain([origin]).collect::<Vec<_>>(), &roster(&THREE));
+    assert!(found.iter().all(|one| one.origin == name("d.ke") && one.gone == 2));
+    let texts = |names: &BTreeSet<MemberName>| names.iter().map(ToString::to_string).collect();
+    found.iter().map(|one| (one.member.to_string(), one.is_surplus(), texts(&one.waits_for))).collect()
+}
+
+#[test]
+fn whoever_keeps_more_or_less_than_was_entrusted_to_it_is_named() {
+    let check = |said, required: &[(&str, bool, &[&str])]| {
+        let required: Vec<(String, bool, Vec<String>)> = required
+            .iter()
+            .map(|(member, more, waits)| {
+                ((*member).to_owned(), *more, waits.iter().map(|name| (*name).to_owned()).collect())
+            })
+            .collect();
+        assert_eq!(misfitting(said), required, "{said:?}");
+    };
+    check([(10, 20), (10, 30), (10, 0)], &[]);
+    // What the origin has no more may be anybody's, and may be dropped already.
+    check([(10, 22), (10, 28), (10, 2)], &[]);
+    // Whom nothing is entrusted to, and everybody else has theirs: nothing excuses it.
+    check([(10, 20), (10, 30), (10, 3)], &[("c.us", true, &[])]);
+    check([(10, 23), (12, 33), (10, 0)], &[("a.th", true, &[])]);
+    // One that waits for another one to have its own.
+    check([(10, 23), (9, 30), (10, 0)], &[("a.th", true, &["b.nl"])]);
+    check([(10, 17), (10, 33), (10, 0)], &[("a.th", false, &[]), ("b.nl", true, &["a.th"])]);
+    // Of other sizes than the origin's only one side tells.
+    check([(11, 50), (9, 0), (11, 50)], &[]);
+    check([(9, 50), (11, 0), (0, 0)], &[("a.th", true, &["b.nl"]), ("b.nl", false, &[])]);
+}
+
+#[test]
+fn numbers_under_two_rosters_are_not_held_against_each_other() {
+    let mut origin = report("d.ke", 1, &[]);
+    origin.entrusted = Some(entrusted(10, 0, &[("a.th", 20)]));
+    let mut later = roster(&THREE);
+    later.version = 2;
+    let mut other = report("b.nl", 1, &[("d.ke", 10, 50, 50)]);
+    other.roster = 2;
+    let reports = [
+        VerifiedReport::verify(Signed::sign(origin, &key(4)), &roster(&THREE)).expect("a report"),
+        VerifiedReport::verify(Signed::sign(other, &key(2)), &later).expect("a report"),
+    ];
+    assert_eq!(misfits(&reports, &later), []);
 }
 
 /// The log of a.th has 100 custodied leaves in 10 entries, that of d.ke 50.
