@@ -108,7 +108,7 @@ mod tests {
         assert!(one.is_some() && two.is_some() && streams.begin(&a).is_none());
         assert!(streams.begin(&b).is_some());
         drop(one);
-        assert!(streams.clone().begin(&a).is_some());
+        assert!(streams.begin(&a).is_some());
         drop(two);
         assert!(streams.open.lock().expect("sound").is_empty());
     }
