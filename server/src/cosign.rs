@@ -71,7 +71,9 @@ impl Cosigner {
         }
         let origin = head.prefix.member();
         let segment = roster.member(origin)?.segment()?;
-        if self.own.standing() == Standing::Comparing || head.quarantined(roster).is_some() {
+        let two_histories =
+            head.quarantine.as_ref().is_some_and(|found| found.proof.log_key() == segment.log_key);
+        if self.own.standing() == Standing::Comparing || two_histories {
             return None;
         }
         let largest = self.compared.largest(origin).filter(|note| *note.log_key() == segment.log_key.0);

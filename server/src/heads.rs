@@ -9,9 +9,9 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use almenara_proto::{checkpoint::SignedCheckpoint, name::MemberName, prefix::Prefix, roster::Roster};
+use almenara_proto::{checkpoint::SignedCheckpoint, name::MemberName, prefix::Prefix};
 
-use crate::{quarantine::Quarantine, store::LogId};
+use crate::{quarantine::Quarantine, rosters::SharedRosters, store::LogId};
 
 /// A log as it was last committed.
 #[derive(Clone, Debug)]
@@ -63,8 +63,8 @@ impl Head {
 
     /// Proof against the log, under the key that is its own now.
     #[must_use]
-    pub fn quarantined(&self, roster: &Roster) -> Option<&Quarantine> {
-        self.quarantine.as_deref().filter(|quarantine| quarantine.is_in_force(roster))
+    pub fn quarantined(&self, rosters: &SharedRosters) -> Option<&Quarantine> {
+        self.quarantine.as_deref().filter(|quarantine| quarantine.is_in_force(rosters))
     }
 }
 

@@ -166,7 +166,7 @@ impl Peers {
     async fn until_it_goes_on(&self, origin: &MemberName) {
         let mut version = self.rosters.subscribe();
         while let Some(head) = self.heads.get(origin)
-            && let Some(found) = head.quarantined(&self.rosters.current().roster)
+            && let Some(found) = head.quarantined(&self.rosters)
             && head.prefix.size() >= found.agreed
         {
             if version.changed().await.is_err() {

@@ -9,7 +9,10 @@ use almenara_proto::{
     roster::Roster,
 };
 
-use crate::ingest::{Ingest, NotNow};
+use crate::{
+    ingest::{Ingest, NotNow},
+    rosters::SharedRosters,
+};
 
 /// Proof against a log, and where it ends for this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +37,28 @@ impl Quarantine {
     }
 
     /// Whether the key that signed both is the log's key still: a later segment of the roster ends the quarantine, and
-    /// says which history is the log's.
+    /// says which history is the log's. Of a member that left it is the key that it had last: whoever goes leaves no second
+    /// history behind.
     #[must_use]
-    pub fn is_in_force(&self, roster: &Roster) -> bool {
-        let segment = roster.member(self.member()).and_then(|member| member.segment());
-        segment.is_some_and(|segment| segment.log_key == self.proof.log_key())
+    pub fn is_in_force(&self, rosters: &SharedRosters) -> bool {
+        rosters
+            .last_with(self.member())
+            .and_then(|accepted| Some(accepted.roster.member(self.member())?.segment()?.log_key))
+            .is_some_and(|log_key| log_key == self.proof.log_key())
+    }
+
+    /// Proof that was kept, if it still is in force.
+    ///
+    /// # Errors
+    /// In words: it proves nothing, or a later segment of the roster has ended it.
+    pub fn recall(bytes: &[u8], rosters: &SharedRosters) -> Result<Self, String> {
+        match Evidence::parse(bytes).map_err(|void| void.to_string())? {
+            Evidence::Log(fork) => {
+                let accepted = rosters.last_with(&fork.member).ok_or("no roster ever had its member")?;
+                fork.verify_in(&accepted.roster).map(Self::new).map_err(|why| why.to_string())
+            }
+            Evidence::Roster(_) => Err("it is about a roster, not about a log".to_owned()),
+        }
     }
 
     /// As the store keeps it and others are shown it.

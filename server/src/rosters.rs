@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use almenara_client::rosters::{Rosters as Chain, RostersError};
 use almenara_proto::{
+    name::MemberName,
     release::Rosters,
     roster::{AcceptedRoster, SignedRoster},
 };
@@ -69,6 +70,13 @@ impl SharedRosters {
     #[must_use]
     pub fn version(&self, version: u64) -> Option<Arc<AcceptedRoster>> {
         self.from(version).into_iter().find(|accepted| accepted.roster.version == version)
+    }
+
+    /// The newest version that has a member: the one by which a member that left is still judged (PROTOCOL.md §6).
+    #[must_use]
+    pub fn last_with(&self, member: &MemberName) -> Option<Arc<AcceptedRoster>> {
+        let chain = self.0.chain.read().unwrap_or_else(PoisonError::into_inner);
+        chain.iter().rev().find(|version| version.roster.contains(member)).cloned()
     }
 
     /// Wakes the caller at each new version.

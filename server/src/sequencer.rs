@@ -168,7 +168,7 @@ impl Sequencer {
         let federation = accepted.roster.federation.clone();
         let mut quarantines: BTreeMap<LogId, Arc<Quarantine>> = BTreeMap::new();
         for (log, agreed, evidence) in self.store.quarantines().await? {
-            match Quarantine::check(&evidence, &accepted.roster) {
+            match Quarantine::recall(&evidence, &self.rosters) {
                 Ok(found) => drop(quarantines.insert(log, Arc::new(Quarantine { agreed, ..found }))),
                 // A later segment of the roster has ended it.
                 Err(reason) => {
@@ -411,8 +411,7 @@ impl Sequencer {
     /// Ends a log where its two histories part. Of several proofs the one that parts first counts.
     async fn quarantine(&mut self, found: Quarantine) -> Result<(), StoreError> {
         let Some(known) = self.logs.get(found.member()) else { return Ok(()) };
-        let roster = &self.rosters.current().roster;
-        let in_force = known.quarantine.as_ref().filter(|known| known.is_in_force(roster));
+        let in_force = known.quarantine.as_ref().filter(|known| known.is_in_force(&self.rosters));
         if in_force.is_some_and(|known| known.agreed <= found.agreed) {
             return Ok(());
         }

@@ -225,6 +225,35 @@ async fn a_roster_with_a_new_log_key_says_which_history_is_the_log_s() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_expelled_leaves_no_second_history_behind() -> Result<()> {
+    let mut cluster = split_view().await?;
+    cluster.restart(1).await?;
+    let origin = cluster.member(0)?.name.clone();
+    for node in [1, 2] {
+        quarantined(&cluster, node, 2).await?;
+    }
+    let next = cluster.next_roster(|roster| drop(roster.members.remove(&origin)), &[1, 2])?;
+    cluster.offer(1, 1, &next).await??;
+    for node in [1, 2] {
+        cluster.has_roster(node, 2).await?;
+    }
+    cluster.adopt(&next)?;
+    for restarted in [false, true] {
+        for node in [1, 2] {
+            if restarted {
+                cluster.stop(node).await?;
+                cluster.restart(node).await?;
+            }
+            let reader = cluster.reader(node, node, Role::Consumer, "app").await?;
+            let verdicts = reader.lookup(&["common.example", "for-ngo.example", "for-bank.example"]).await?;
+            let listed: Vec<bool> = verdicts.iter().map(|one| one.listed).collect();
+            assert_eq!(listed, [true, false, false], "node {node}, restarted: {restarted}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_old_log_key_signed_beyond_its_segment_is_cut_off_wherever_it_is_held() -> Result<()> {
     let mut cluster = Cluster::start(&THREE).await?;
     let desk = cluster.grant(0, "cyber-desk", 100).await?;

@@ -107,7 +107,7 @@ impl Comparer {
             let origin = head.prefix.member();
             let Some(note) = self.peers.compared.largest(origin) else { continue };
             let shown = note.checkpoint();
-            if head.quarantined(&self.peers.rosters.current().roster).is_some()
+            if head.quarantined(&self.peers.rosters).is_some()
                 || shown.size > head.signed_size
                 || self.peers.compared.leads_to(origin, shown)
             {

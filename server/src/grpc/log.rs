@@ -90,8 +90,7 @@ impl LogService for LogApi {
         let Api { outgoing, compared, own, node, .. } = &self.0;
         let origin = head.prefix.member();
         let settled = head.settled.as_ref().map(|settled| settled.note.clone());
-        let roster = &outgoing.rosters().current().roster;
-        let evidence = head.quarantined(roster).map(|found| found.to_bytes().into());
+        let evidence = head.quarantined(outgoing.rosters()).map(|found| found.to_bytes().into());
         let mut answer = wire::GetCheckpointResponse {
             checkpoint: head.checkpoint.clone(),
             settled: settled.unwrap_or_default(),

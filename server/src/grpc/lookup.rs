@@ -146,8 +146,7 @@ impl LookupApi {
         let cut = head.as_ref().and_then(|head| head.prefix.cut(&seen.header.key));
         // Hardly any log has one: only then the roster is asked for whether it is in force.
         let parted = head.as_ref().filter(|head| head.quarantine.is_some()).is_some_and(|head| {
-            let rosters = self.0.outgoing.rosters().current();
-            head.quarantined(&rosters.roster).is_some_and(|quarantine| entry >= quarantine.agreed)
+            head.quarantined(self.0.outgoing.rosters()).is_some_and(|quarantine| entry >= quarantine.agreed)
         });
         Standing {
             withdrawn: withdrawn.contains(&seen.place),

@@ -150,7 +150,7 @@ impl Pages {
         let Public { trees, accuser, rosters, .. } = &self.public;
         let origin = origin_of(head.prefix.member().as_str());
         let Ok(ours) = SignedCheckpoint::open(&head.checkpoint, &origin, &log_key.0) else { return };
-        if head.quarantined(&rosters.current().roster).is_some() {
+        if head.quarantined(rosters).is_some() {
             return;
         }
         match trees.contradiction(head.log, &ours, note).await {

@@ -86,8 +86,7 @@ impl Sequencer {
                 known.prefix.size()
             ));
         }
-        let roster = &self.rosters.current().roster;
-        let ends = known.quarantine.as_ref().filter(|quarantine| quarantine.is_in_force(roster));
+        let ends = known.quarantine.as_ref().filter(|quarantine| quarantine.is_in_force(&self.rosters));
         if ends.is_some_and(|quarantine| from >= quarantine.agreed) {
             return Err(format!("the log of {member} is in quarantine: nothing from {from} on is taken"));
         }
