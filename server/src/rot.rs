@@ -141,22 +141,34 @@ impl Mender {
         Ok(())
     }
 
-    /// Mends what is found until `shutdown`.
+    /// Mends what is found until `shutdown`. What is new is tried at once, the rest after the pause: a disk that loses
+    /// thousands of entries is found out one by one, and each would else have all before it asked for again.
     pub async fn mend(self, shutdown: CancellationToken) {
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let (mut tried, mut told) = (BTreeSet::new(), BTreeSet::new());
         loop {
             tokio::select! {
-                _ = self.rotten.0.wait(&mut pauses) => {}
+                new = self.rotten.0.wait(&mut pauses) => if !new { tried.clear() },
                 () = shutdown.cancelled() => return,
             }
             for (log, entry) in self.rotten.0.all() {
+                if !tried.insert((log, entry)) {
+                    continue;
+                }
                 let mended = tokio::select! {
                     mended = self.mend_one(log, entry) => mended,
                     () = shutdown.cancelled() => return,
                 };
                 match mended {
-                    Ok(()) => self.rotten.0.remove(log, entry),
-                    Err(error) => tracing::warn!(entry, %error, "an entry stays kept back"),
+                    Ok(()) => {
+                        self.rotten.0.remove(log, entry);
+                        tried.remove(&(log, entry));
+                        told.remove(&(log, entry));
+                    }
+                    Err(error) if told.insert((log, entry)) => {
+                        tracing::warn!(entry, %error, "an entry stays kept back");
+                    }
+                    Err(error) => tracing::debug!(entry, %error, "an entry stays kept back"),
                 }
             }
         }
