@@ -82,7 +82,7 @@ enum NotWitnessed {
 }
 
 impl Submitter {
-    /// Submits every [`EVERY`] what is new, until `shutdown`.
+    /// Submits what is new, some seconds apart, until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         tokio::select! {
             () = self.keep_submitting() => {}

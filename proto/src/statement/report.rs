@@ -42,7 +42,7 @@ pub struct Report {
     pub valid_until: u64,
     /// Domains only.
     pub include_subdomains: bool,
-    /// Never in a blocklist. See [`Statement::lookup_only`] for what implies it.
+    /// Never in a blocklist. See [`Statement::lookup_only`](super::Statement::lookup_only) for what implies it.
     pub lookup_only: bool,
     /// The person behind it may be a victim.
     pub possibly_coerced: bool,
