@@ -316,9 +316,10 @@ impl Node {
                 cosignatures: cosignatures.clone(),
                 ingest: peers.ingest.clone(),
             };
-            let stop = shutdown.clone();
+            // Before anybody asks for it.
+            let (known, stop) = (submitter.recall().await, shutdown.clone());
             parts.spawn(async move {
-                submitter.run(stop).await;
+                submitter.run(known, stop).await;
                 Ok(())
             });
         }

@@ -82,18 +82,17 @@ enum NotWitnessed {
 }
 
 impl Submitter {
-    /// Submits what is new, some seconds apart, until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
+    /// Submits what is new beyond the `known` size, some seconds apart, until `shutdown`.
+    pub async fn run(self, known: u64, shutdown: CancellationToken) {
         tokio::select! {
-            () = self.keep_submitting() => {}
+            () = self.keep_submitting(known) => {}
             () = shutdown.cancelled() => {}
         }
     }
 
-    async fn keep_submitting(&self) {
+    async fn keep_submitting(&self, mut known: u64) {
         let Some(mut watch) = self.heads.subscribe(&self.member) else { return };
         // What the witness has, and what of it is held here: these differ when an answer was lost.
-        let mut known = self.recall().await;
         let mut held = known;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -118,8 +117,8 @@ impl Submitter {
         }
     }
 
-    /// What the witness had cosigned before this start; shown again if nothing has come since.
-    async fn recall(&self) -> u64 {
+    /// Of what size the note was that the witness had cosigned before this start; shown again if nothing has come since.
+    pub async fn recall(&self) -> u64 {
         let key = self.witness.key().to_string();
         let kept = match self.store.witnessed().await {
             Ok(kept) => kept.into_iter().find(|one| one.witness == key),
