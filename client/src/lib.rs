@@ -10,7 +10,6 @@
 //! Time, randomness and the environment are parameters: [`clock`], [`random`] and [`config::Environment`] are the
 //! only places that read them.
 
-pub mod ahead;
 pub mod audit;
 pub mod ballot;
 pub mod cli;

@@ -8,7 +8,6 @@ use std::{
 use almenara_proto::{indicator::Kind, verdict::Counted};
 
 use crate::{
-    ahead::ahead,
     context::Context,
     exit::{CliError, Outcome},
     formats::export::{
@@ -86,9 +85,8 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
     let now = context.now();
     // Whoever asks for all of it gets what is pending too.
     let pending = |judged: &Judged| !all && judged.is_pending(&config.policy, now);
-    // Judging and writing have a core each.
-    let verdicts = ahead(store.verdicts(&rosters.current().roster, &config.policy, now)?);
-    let items = verdicts
+    let items = store
+        .verdicts(&rosters.current().roster, &config.policy, now)?
         .map(|judged| judged.map(|judged| item(pending(&judged), judged)))
         .filter(|item| all || !matches!(item, Ok(item) if !item.listed && !item.pending))
         .inspect(|_| progress.add(1));
