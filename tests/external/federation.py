@@ -14,6 +14,8 @@ from pathlib import Path
 README = Path(__file__).resolve().parents[2] / "README.md"
 # A command on files takes milliseconds; one over the network is given up after this many seconds.
 PATIENCE = 120
+# How `status` ends when the node answers: all is well, or something is to be looked at (a quarantine, say).
+ANSWERED = (0, 1)
 
 
 class Federation:
@@ -106,7 +108,7 @@ class Federation:
     def status(self, home: str) -> dict[str, dict] | None:
         """What a node holds of each log; nothing while it does not answer."""
         done = self.run(["almenarad", "--home", home, "status", "--json"])
-        if done.returncode != 0:
+        if done.returncode not in ANSWERED:
             return None
         return {log["origin"]: log for log in json.loads(done.stdout)}
 
