@@ -11,7 +11,7 @@ use prost::Message as _;
 
 use crate::{
     blame::Void,
-    keys::{Context, PublicKey},
+    keys::{Context, PublicKey, VerifyingKey},
     limits::{BATCH_BYTES, BATCH_STATEMENTS},
     log::{self, Body, Signed},
     merkle::{self, Hash},
@@ -181,6 +181,14 @@ impl SignedBatch {
     /// [`Void`] for the first check that fails.
     pub fn verify(self) -> Result<VerifiedBatch, Void> {
         VerifiedBatch::verify(self.header, Disclosure::whole(self.statements))
+    }
+
+    /// The same, with the header's key as [`VerifiedBatch::verify_under`] wants it.
+    ///
+    /// # Errors
+    /// [`Void`] for the first check that fails.
+    pub fn verify_under(self, key: &VerifyingKey) -> Result<VerifiedBatch, Void> {
+        VerifiedBatch::verify_under(key, self.header, Disclosure::whole(self.statements))
     }
 
     /// The wire form for submission.

@@ -4,6 +4,7 @@
 //! checked at once; what depends on the log is the sequencer's.
 
 mod admit;
+mod points;
 mod replica;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -34,6 +35,7 @@ use crate::{
 
 use admit::admit;
 pub(crate) use admit::{index_key, statements};
+use points::Points;
 pub use replica::{ReplicaEntry, ReplicaPage};
 
 /// Nothing of the item was kept; why, and what to do.
@@ -204,6 +206,7 @@ pub struct Ingest {
     rosters: SharedRosters,
     safeguards: SharedSafeguards,
     own: OwnLog,
+    points: Points,
     /// Batches being verified at once: each holds some megabytes of parsed statements.
     verifying: Arc<Semaphore>,
     /// KiB of statements between their arrival and their answer, over all callers.
@@ -231,6 +234,7 @@ impl Ingest {
             rosters,
             safeguards,
             own,
+            points: Points::default(),
             verifying: Arc::new(Semaphore::new(VERIFYING_AT_ONCE)),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_KIB)),
         }
@@ -258,10 +262,10 @@ impl Ingest {
     ) -> Result<Judged, NotNow> {
         let verifying = self.verifying.acquire().await.map_err(|_| NotNow::Stopping)?;
         let id = item_id(&item);
-        let (account, rosters, safeguards) =
-            (account.clone(), self.rosters.clone(), self.safeguards.current());
+        let (account, rosters, safeguards, points) =
+            (account.clone(), self.rosters.clone(), self.safeguards.current(), self.points.clone());
         let large = matches!(&item, wire::publish_request::Item::Batch(batch) if batch.statements.len() > 64);
-        let admit = move || admit(&account, item, now, &rosters, &safeguards);
+        let admit = move || admit(&account, item, now, &rosters, &safeguards, &points);
         // Small items are cheaper done here than handed to another thread.
         let admitted = if large {
             match tokio::task::spawn_blocking(admit).await {

@@ -13,7 +13,6 @@ mod take;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -50,9 +49,6 @@ use take::Collected;
 const GROUP_STATEMENTS: usize = 32_768;
 /// Items of one transaction, for groups of single statements.
 const GROUP_ITEMS: usize = 1_024;
-/// How long a group waits for more items of writers that keep coming: two turns of a timer of one millisecond. It costs
-/// them as much, and saves a third of the transactions.
-const LINGER: Duration = Duration::from_millis(2);
 /// Jobs that wait before senders do; a group can fill from it at once.
 pub const WAITING: usize = GROUP_ITEMS;
 
@@ -269,9 +265,7 @@ impl Sequencer {
     /// # Errors
     /// The failed write. Nobody was told that it succeeded.
     pub async fn run(mut self, mut jobs: mpsc::Receiver<Job>) -> Result<(), StoreError> {
-        let mut busy = false;
-        while let Some(group) = gather(&mut jobs, busy).await {
-            busy = group.len() > 1;
+        while let Some(group) = gather(&mut jobs).await {
             self.commit(group).await?;
         }
         Ok(())
@@ -514,23 +508,14 @@ fn receipt(index: u64, inclusion: &[Hash], checkpoint: &Bytes, repeated: bool) -
     }
 }
 
-/// What waits, as one group; nothing when all senders are gone. When the group before had company, its writers are
-/// about to send their next items, and a moment's patience makes one transaction of what would be several.
-async fn gather(jobs: &mut mpsc::Receiver<Job>, busy: bool) -> Option<Vec<Job>> {
+/// What waits, as one group; nothing when all senders are gone. It does not wait for more: what comes meanwhile is
+/// verified while this is being written, and is the next group.
+async fn gather(jobs: &mut mpsc::Receiver<Job>) -> Option<Vec<Job>> {
     let first = jobs.recv().await?;
     let mut statements = weight(&first);
     let mut group = vec![first];
-    let mut patience = std::pin::pin!(tokio::time::sleep(LINGER));
     while group.len() < GROUP_ITEMS && statements < GROUP_STATEMENTS {
-        let next = match jobs.try_recv() {
-            Ok(job) => Some(job),
-            Err(_) if busy => tokio::select! {
-                job = jobs.recv() => job,
-                () = &mut patience => None,
-            },
-            Err(_) => None,
-        };
-        let Some(job) = next else { break };
+        let Ok(job) = jobs.try_recv() else { break };
         statements = statements.saturating_add(weight(&job));
         group.push(job);
     }

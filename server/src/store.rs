@@ -12,7 +12,9 @@ mod fresh;
 pub mod memory;
 mod place;
 pub mod read;
+mod rows;
 mod schema;
+mod tables;
 pub mod write;
 
 use std::{

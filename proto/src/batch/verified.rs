@@ -48,7 +48,22 @@ impl VerifiedBatch {
         // Whether the key may speak here at all, and that it is no weak one, is judged by the log.
         let key = VerifyingKey::from_bytes(&header.content.key.0)
             .map_err(|_| Void::new("BatchHeader.key", "it is no point of the curve"))?;
-        header.verify(&key)?;
+        Self::verify_under(&key, header, disclosure)
+    }
+
+    /// The same for whoever has found the key's point on the curve before: finding it takes a fifth as long as verifying.
+    ///
+    /// # Errors
+    /// As [`Self::verify`]; [`Void`] when the header names another key.
+    pub fn verify_under(
+        key: &VerifyingKey,
+        header: Signed<BatchHeader>,
+        disclosure: Disclosure,
+    ) -> Result<Self, Void> {
+        if header.content.key.0 != key.to_bytes() {
+            return Err(Void::new("BatchHeader.key", "it is another key"));
+        }
+        header.verify(key)?;
         Self::verify_disclosure(header, disclosure)
     }
 

@@ -13,7 +13,7 @@ use almenara_proto::{
     wire::{self, RefusalCode},
 };
 
-use super::{Admitted, Refusal, ReportFact};
+use super::{Admitted, Refusal, ReportFact, points::Points};
 use crate::{identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards};
 
 pub(super) fn admit(
@@ -22,10 +22,11 @@ pub(super) fn admit(
     now: u64,
     rosters: &SharedRosters,
     safeguards: &Safeguards,
+    points: &Points,
 ) -> Result<Admitted, Refusal> {
     use wire::publish_request::Item;
     match item {
-        Item::Batch(batch) => admit_batch(account, batch, now, rosters, safeguards),
+        Item::Batch(batch) => admit_batch(account, batch, now, rosters, safeguards, points),
         Item::Withdrawal(signed) => {
             let signed = Signed::parse(signed)?;
             let withdrawal: &almenara_proto::log::Withdrawal = &signed.content;
@@ -62,6 +63,7 @@ fn admit_batch(
     now: u64,
     rosters: &SharedRosters,
     safeguards: &Safeguards,
+    points: &Points,
 ) -> Result<Admitted, Refusal> {
     let with = wire.r#override.take();
     let batch = SignedBatch::parse(wire)?;
@@ -85,7 +87,7 @@ fn admit_batch(
             ),
         ));
     }
-    let batch = batch.verify()?;
+    let batch = points.verify(batch)?;
     let with = with.map(|signed| check_override(signed, &batch.header)).transpose()?;
     let overridden: &[u32] = with.as_ref().map_or(&[], |(with, _)| &with.leaves);
     if let Some(refusal) = Refusal::of_leaves(refused_leaves(&batch, overridden, safeguards)) {

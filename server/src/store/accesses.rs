@@ -4,7 +4,9 @@ use sqlx::Row as _;
 
 use super::{
     Place, Store, StoreError,
-    write::{insert, signed},
+    rows::{Inserts, Row},
+    tables::ACCESSES,
+    write::signed,
 };
 
 /// A statement was shown on request.
@@ -35,23 +37,14 @@ impl Store {
             sqlx::query_scalar("SELECT number FROM accesses ORDER BY number DESC LIMIT 1")
                 .fetch_optional(&mut *transaction)
                 .await?;
-        let numbered: Vec<(i64, &Access)> = (last.unwrap_or(0).saturating_add(1)..).zip(accesses).collect();
-        insert(
-            &mut transaction,
-            "INSERT INTO accesses (number, at, place, asker, holder) VALUES ",
-            5,
-            "",
-            &numbered,
-            |query, (number, access)| {
-                query
-                    .bind(*number)
-                    .bind(signed(access.at))
-                    .bind(access.place.number())
-                    .bind(access.asker.clone())
-                    .bind(access.holder.clone())
-            },
-        )
-        .await?;
+        let numbered = (last.unwrap_or(0).saturating_add(1)..).zip(accesses);
+        let access = |row: &mut Row<'_>, (number, access): (i64, &Access)| {
+            row.number(number).number(signed(access.at)).number(access.place.number());
+            row.text(&access.asker).text(&access.holder);
+        };
+        let mut inserts = Inserts::default();
+        inserts.add(ACCESSES, numbered, access);
+        inserts.send(self.dialect, &mut transaction).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use sqlx::{Any, Transaction};
 
 use almenara_proto::{
@@ -15,11 +14,12 @@ use super::{
     LogId, Place, Store, StoreError,
     fresh::IndexRow,
     json_numbers, json_pairs,
-    write::{CHUNK, NewEntry, decode_chunk, encode_chunk, index_rows, insert, signed},
+    rows::Inserts,
+    tables::{HASHES, PAYLOADS},
+    write::{
+        CHUNK, NewEntry, Stored, add_statements, chunk, chunks, decode_chunk, index_row, index_rows, signed,
+    },
 };
-
-/// A statement in its batch: leaf, bytes, index key (nothing when it is void).
-type Stored = (u32, Bytes, Option<u64>);
 
 impl Store {
     /// Replaces what is stored of an entry by a sound copy: its bytes, its statements, its leaf hashes.
@@ -52,9 +52,12 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         let entries = [entry];
-        self.append_statements(&mut transaction, log, &entries).await?;
-        // A start that met the rot may have indexed something else.
-        self.point_to(&mut transaction, &index_rows(log, &entries)?).await?;
+        let mut inserts = Inserts::default();
+        add_statements(&mut inserts, log, &entries)?;
+        // At once: `logs.indexed` says of older entries that theirs are there. And a start that met the rot may have
+        // indexed something else.
+        inserts.add(HASHES, &index_rows(log, &entries)?, index_row);
+        inserts.send(self.dialect, &mut transaction).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -84,7 +87,9 @@ impl Store {
         let places = touched.iter().map(|chunk| first.number() | i64::from(chunk * CHUNK));
         let text = self.sql("DELETE FROM payloads WHERE place IN ({numbers})");
         sqlx::query(text).bind(json_numbers(places)).execute(&mut *transaction).await?;
-        put_chunks(&mut transaction, first, &stay, &touched).await?;
+        let mut inserts = Inserts::default();
+        put_chunks(&mut inserts, first, &stay, &touched);
+        inserts.send(self.dialect, &mut transaction).await?;
         let rows = rows_of(first, &gone);
         let text = self.sql("DELETE FROM hashes WHERE (hash, place) IN ({pairs})");
         sqlx::query(text).bind(json_pairs(&rows)).execute(&mut *transaction).await?;
@@ -115,28 +120,13 @@ impl Store {
         all.extend_from_slice(statements);
         all.sort_unstable_by_key(|(leaf, ..)| *leaf);
         let touched = statements.iter().map(|(leaf, ..)| leaf / CHUNK).collect();
-        put_chunks(&mut transaction, first, &all, &touched).await?;
-        self.point_to(&mut transaction, &rows_of(first, statements)).await?;
+        let mut inserts = Inserts::default();
+        put_chunks(&mut inserts, first, &all, &touched);
+        // At once: `logs.indexed` says of older entries that theirs are there.
+        inserts.add(HASHES, &rows_of(first, statements), index_row);
+        inserts.send(self.dialect, &mut transaction).await?;
         transaction.commit().await?;
         Ok(())
-    }
-
-    /// Writes index rows at once: `logs.indexed` says of older entries that theirs are there.
-    async fn point_to(
-        &self,
-        transaction: &mut Transaction<'_, Any>,
-        rows: &[IndexRow],
-    ) -> Result<(), StoreError> {
-        let tail = " ON CONFLICT DO NOTHING";
-        insert(
-            transaction,
-            "INSERT INTO hashes (hash, place) VALUES ",
-            2,
-            tail,
-            rows,
-            |query, (hash, place)| query.bind(*hash).bind(*place),
-        )
-        .await
     }
 }
 
@@ -195,29 +185,12 @@ fn header(bytes: Vec<u8>) -> Option<BatchHeader> {
 }
 
 /// Writes the chunks of `all` that are among `touched`.
-async fn put_chunks(
-    transaction: &mut Transaction<'_, Any>,
-    first: Place,
-    all: &[Stored],
-    touched: &BTreeSet<u32>,
-) -> Result<(), StoreError> {
-    let chunks = all.chunk_by(|a, b| a.0 / CHUNK == b.0 / CHUNK).filter_map(|chunk| {
-        let (leaf, ..) = chunk.first()?;
-        touched
-            .contains(&(leaf / CHUNK))
-            .then(|| (first.number() | i64::from(leaf - leaf % CHUNK), encode_chunk(chunk)))
-    });
-    let tail = " ON CONFLICT (place) DO UPDATE SET bytes = excluded.bytes";
-    let chunks: Vec<(i64, Vec<u8>)> = chunks.collect();
-    insert(
-        transaction,
-        "INSERT INTO payloads (place, bytes) VALUES ",
-        2,
-        tail,
-        &chunks,
-        |query, (place, bytes)| query.bind(*place).bind(bytes.clone()),
-    )
-    .await
+fn put_chunks(inserts: &mut Inserts, first: Place, all: &[Stored], touched: &BTreeSet<u32>) {
+    let is_touched = |statements: &[Stored]| {
+        statements.first().is_some_and(|(leaf, ..)| touched.contains(&(leaf / CHUNK)))
+    };
+    let chunks = chunks(first.number(), all).filter(|(_, statements)| is_touched(statements));
+    inserts.add(PAYLOADS, chunks, chunk);
 }
 
 fn rows_of(first: Place, statements: &[Stored]) -> Vec<IndexRow> {
@@ -228,6 +201,8 @@ fn rows_of(first: Place, statements: &[Stored]) -> Vec<IndexRow> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use almenara_proto::{
         batch::{Author, seal},
         indicator::{Indicator, Kind},

@@ -5,11 +5,13 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use sqlx::{Any, Row as _, Transaction};
+use sqlx::Row as _;
 
 use super::{
     LogId, Place, Store, StoreError, json_numbers,
-    write::{insert, signed},
+    rows::{Inserts, Row},
+    tables::ERASURES,
+    write::signed,
 };
 
 /// A statement that an erasing withdrawal of its own log names.
@@ -106,24 +108,6 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    pub(super) async fn add_erasures(
-        &self,
-        transaction: &mut Transaction<'_, Any>,
-        new: &[Erasure],
-    ) -> Result<(), StoreError> {
-        insert(
-            transaction,
-            "INSERT INTO erasures (place, by_entry, due) VALUES ",
-            3,
-            " ON CONFLICT (place) DO NOTHING",
-            new,
-            |query, erasure| {
-                query.bind(erasure.place.number()).bind(signed(erasure.by)).bind(signed(erasure.due))
-            },
-        )
-        .await
-    }
-
     /// Notes what became of erasures.
     ///
     /// # Errors
@@ -143,4 +127,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What a group commit brings.
+pub(super) fn add(inserts: &mut Inserts, new: &[Erasure]) {
+    let row = |row: &mut Row<'_>, erasure: &Erasure| {
+        row.number(erasure.place.number()).number(signed(erasure.by)).number(signed(erasure.due));
+    };
+    inserts.add(ERASURES, new, row);
 }

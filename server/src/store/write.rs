@@ -1,13 +1,22 @@
 //! The writing transaction: everything that one group commit adds, all or nothing.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use sqlx::{Any, AssertSqlSafe, Row as _, Transaction, any::AnyArguments, query::Query};
+use sqlx::{Any, Row as _, Transaction};
 
 use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
 
 use crate::heads::Settled;
 
-use super::{LogId, Place, Store, StoreError, erased::Erasure, fresh::IndexRow, json_pairs};
+use super::{
+    LogId, Place, Store, StoreError,
+    erased::{self, Erasure},
+    fresh::IndexRow,
+    rows::{Inserts, Row},
+    tables::{
+        ENTRIES, HASHES, KEYS, LEAF_HASHES, PAYLOADS, QUOTAS, RELAYED, REVOCATIONS, SETTLINGS, TILES,
+        TOMBSTONES, WITHDRAWN,
+    },
+};
 
 /// Statements in one row of `payloads`. See the schema.
 pub const CHUNK: u32 = 16;
@@ -15,6 +24,9 @@ pub const CHUNK: u32 = 16;
 /// Entries read at once when a start looks for what no index has yet: there are [`super::fresh::FLUSH`] statements at
 /// most, so mostly small entries.
 const RECALLED: usize = 256;
+
+/// A statement in its batch: leaf, bytes, index key (nothing when it is void).
+pub type Stored = (u32, Bytes, Option<u64>);
 
 /// What a group commit adds to one log.
 #[derive(Debug)]
@@ -66,8 +78,8 @@ pub struct NewEntry {
     pub counts: bool,
     /// Whether every statement in it is TLP:CLEAR.
     pub open: bool,
-    /// Leaf, statement bytes and index key (nothing for a void statement), ascending.
-    pub statements: Vec<(u32, Bytes, Option<u64>)>,
+    /// Those that came, ascending.
+    pub statements: Vec<Stored>,
     /// All leaf hashes, when not all statements are here.
     pub leaf_hashes: Option<Vec<Hash>>,
     /// A relay showed it, and its origin may show more.
@@ -151,49 +163,31 @@ impl Store {
     /// Nothing of the group was kept. [`StoreError::is_survivable`] tells whether to go on.
     pub async fn commit(&self, appends: &[Append], usage: &[Usage]) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
+        for append in appends {
+            move_head(&mut transaction, append).await?;
+        }
+        let mut inserts = Inserts::default();
         let mut rows = Vec::new();
         for append in appends {
-            self.append(&mut transaction, append).await?;
+            add(&mut inserts, append)?;
             rows.extend(index_rows(append.log, &append.entries)?);
         }
+        let quota = |row: &mut Row<'_>, usage: &Usage| {
+            row.text(&usage.publisher).number(signed(usage.day)).number(signed(usage.statements));
+        };
+        inserts.add(QUOTAS, usage, quota);
         let due = self.fresh.due(&rows);
-        if let Some(due) = &due {
-            self.index(&mut transaction, due).await?;
+        inserts.add(HASHES, due.iter().flatten(), index_row);
+        inserts.send(self.dialect, &mut transaction).await?;
+        if due.is_some() {
+            sqlx::query("UPDATE logs SET indexed = size").execute(&mut *transaction).await?;
         }
-        let used = usage.iter().collect::<Vec<_>>();
-        insert(
-            &mut transaction,
-            "INSERT INTO quotas (publisher, day, statements) VALUES ",
-            3,
-            " ON CONFLICT (publisher) DO UPDATE SET day = excluded.day, statements = excluded.statements",
-            &used,
-            |query, usage| {
-                query.bind(usage.publisher.clone()).bind(signed(usage.day)).bind(signed(usage.statements))
-            },
-        )
-        .await?;
         transaction.commit().await?;
         appends.iter().for_each(|append| self.erased.keep(&append.erased));
         match due {
             Some(_) => self.fresh.written(),
             None => self.fresh.keep(rows),
         }
-        Ok(())
-    }
-
-    /// Writes rows of `hashes`, in key order; one parameter, as binding is what costs.
-    async fn index(
-        &self,
-        transaction: &mut Transaction<'_, Any>,
-        rows: &[IndexRow],
-    ) -> Result<(), StoreError> {
-        // SQLite reads `ON` after a FROM as a join's without the WHERE.
-        let text = self.sql(
-            "INSERT INTO hashes (hash, place) SELECT a, b FROM ({pairs}) AS pairs WHERE true \
-             ON CONFLICT DO NOTHING",
-        );
-        sqlx::query(text).bind(json_pairs(rows)).execute(&mut **transaction).await?;
-        sqlx::query("UPDATE logs SET indexed = size").execute(&mut **transaction).await?;
         Ok(())
     }
 
@@ -228,174 +222,6 @@ impl Store {
         Ok(())
     }
 
-    async fn append(
-        &self,
-        transaction: &mut Transaction<'_, Any>,
-        append: &Append,
-    ) -> Result<(), StoreError> {
-        let log = i64::from(append.log.0);
-        let moved =
-            sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5, moved_at = $6 WHERE log = $7 AND size = $8")
-                .bind(signed(append.size))
-                .bind(append.tree.clone())
-                .bind(append.checkpoint.to_vec())
-                .bind(append.settled.to_vec())
-                .bind(optional(append.hollow))
-                .bind(signed(append.moved_at))
-                .bind(log)
-                .bind(signed(append.old_size))
-                .execute(&mut **transaction)
-                .await?;
-        if moved.rows_affected() != 1 {
-            return Err(StoreError::HeadMoved { log: append.log.0, expected: append.old_size });
-        }
-        insert(
-            transaction,
-            "INSERT INTO settlings (log, size, note) VALUES ",
-            3,
-            " ON CONFLICT (log, size) DO NOTHING",
-            append.archived.as_slice(),
-            |query, note| query.bind(log).bind(signed(note.size)).bind(note.note.to_vec()),
-        )
-        .await?;
-        insert(
-            transaction,
-            "INSERT INTO entries (log, entry, counts, open, bytes) VALUES ",
-            5,
-            "",
-            &append.entries,
-            |query, entry| {
-                query
-                    .bind(log)
-                    .bind(signed(entry.index))
-                    .bind(i64::from(entry.counts))
-                    .bind(i64::from(entry.open))
-                    .bind(entry.bytes.to_vec())
-            },
-        )
-        .await?;
-        insert(
-            transaction,
-            "INSERT INTO tiles (log, level, tile, hashes) VALUES ",
-            4,
-            " ON CONFLICT (log, level, tile) DO UPDATE SET hashes = excluded.hashes",
-            &append.tiles,
-            |query, (tile, hashes)| {
-                query.bind(log).bind(i64::from(tile.level)).bind(signed(tile.index)).bind(hashes.clone())
-            },
-        )
-        .await?;
-        insert(
-            transaction,
-            "INSERT INTO keys (log, public_key, publisher, granted_at, last_seq, cut, revoked_at) VALUES ",
-            7,
-            " ON CONFLICT (log, public_key) DO UPDATE SET last_seq = excluded.last_seq, cut = excluded.cut, \
-             revoked_at = excluded.revoked_at",
-            &append.keys,
-            |query, key| {
-                query
-                    .bind(log)
-                    .bind(key.key.0.to_vec())
-                    .bind(key.publisher.to_string())
-                    .bind(signed(key.granted_at))
-                    .bind(optional(key.last_seq))
-                    .bind(optional(key.cut))
-                    .bind(optional(key.revoked_at))
-            },
-        )
-        .await?;
-        self.append_statements(transaction, append.log, &append.entries).await?;
-        insert(
-            transaction,
-            "INSERT INTO withdrawn (place, by_entry) VALUES ",
-            2,
-            // Ended twice is ended by the first.
-            " ON CONFLICT (place) DO NOTHING",
-            &append.withdrawn,
-            |query, (place, by)| query.bind(place.number()).bind(signed(*by)),
-        )
-        .await?;
-        self.add_erasures(transaction, &append.erased).await?;
-        insert(
-            transaction,
-            "INSERT INTO tombstones (tag, entry, withdrawal) VALUES ",
-            3,
-            " ON CONFLICT (tag) DO UPDATE SET entry = excluded.entry, withdrawal = excluded.withdrawal",
-            &append.tombstones,
-            |query, stone| {
-                query.bind(stone.tag.to_vec()).bind(signed(stone.entry)).bind(stone.withdrawal.0.to_vec())
-            },
-        )
-        .await?;
-        insert(
-            transaction,
-            "INSERT INTO revocations (member, public_key, since) VALUES ",
-            3,
-            " ON CONFLICT (member, public_key) DO UPDATE SET since = \
-             CASE WHEN excluded.since < revocations.since THEN excluded.since ELSE revocations.since END",
-            &append.revocations,
-            |query, revocation| {
-                // Anybody may name any number here; no log comes near 2⁶³ entries.
-                let since = i64::try_from(revocation.since).unwrap_or(i64::MAX);
-                query.bind(revocation.member.clone()).bind(revocation.key.0.to_vec()).bind(since)
-            },
-        )
-        .await
-    }
-
-    pub(super) async fn append_statements(
-        &self,
-        transaction: &mut Transaction<'_, Any>,
-        log: LogId,
-        entries: &[NewEntry],
-    ) -> Result<(), StoreError> {
-        let mut chunks: Vec<(Place, Vec<u8>)> = Vec::new();
-        for entry in entries {
-            for statements in entry.statements.chunk_by(|a, b| a.0 / CHUNK == b.0 / CHUNK) {
-                let Some((first, ..)) = statements.first() else { continue };
-                let place = Place::new(log, entry.index, first - first % CHUNK)?;
-                chunks.push((place, encode_chunk(statements)));
-            }
-        }
-        insert(
-            transaction,
-            "INSERT INTO payloads (place, bytes) VALUES ",
-            2,
-            " ON CONFLICT (place) DO UPDATE SET bytes = excluded.bytes",
-            &chunks,
-            |query, (place, bytes)| query.bind(place.number()).bind(bytes.clone()),
-        )
-        .await?;
-        let hidden: Vec<(u64, Vec<u8>)> = entries
-            .iter()
-            .filter_map(|entry| {
-                let hashes = entry.leaf_hashes.as_ref()?;
-                Some((entry.index, hashes.iter().flat_map(|hash| hash.0).collect()))
-            })
-            .collect();
-        let log = i64::from(log.0);
-        insert(
-            transaction,
-            "INSERT INTO leaf_hashes (log, entry, hashes) VALUES ",
-            3,
-            "",
-            &hidden,
-            |query, (entry, hashes)| query.bind(log).bind(signed(*entry)).bind(hashes.clone()),
-        )
-        .await?;
-        let relayed: Vec<u64> =
-            entries.iter().filter(|entry| entry.relayed).map(|entry| entry.index).collect();
-        insert(
-            transaction,
-            "INSERT INTO relayed (log, entry) VALUES ",
-            2,
-            " ON CONFLICT DO NOTHING",
-            &relayed,
-            |query, entry| query.bind(log).bind(signed(*entry)),
-        )
-        .await
-    }
-
     /// Keeps proof against a log, and the size up to which both of its histories are one.
     ///
     /// # Errors
@@ -414,6 +240,104 @@ impl Store {
     }
 }
 
+/// Moves a log's head, by compare-and-swap: whoever else wrote meanwhile is noticed before anything is added.
+async fn move_head(transaction: &mut Transaction<'_, Any>, append: &Append) -> Result<(), StoreError> {
+    let moved =
+        sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5, moved_at = $6 WHERE log = $7 AND size = $8")
+            .bind(signed(append.size))
+            .bind(append.tree.clone())
+            .bind(append.checkpoint.to_vec())
+            .bind(append.settled.to_vec())
+            .bind(optional(append.hollow))
+            .bind(signed(append.moved_at))
+            .bind(i64::from(append.log.0))
+            .bind(signed(append.old_size))
+            .execute(&mut **transaction)
+            .await?;
+    if moved.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::HeadMoved { log: append.log.0, expected: append.old_size })
+    }
+}
+
+/// What a group commit adds, row by row.
+fn add(inserts: &mut Inserts, append: &Append) -> Result<(), StoreError> {
+    let log = i64::from(append.log.0);
+    let settling = |row: &mut Row<'_>, note: &Settled| {
+        row.number(log).number(signed(note.size)).bytes(&note.note);
+    };
+    inserts.add(SETTLINGS, &append.archived, settling);
+    let entry = |row: &mut Row<'_>, entry: &NewEntry| {
+        row.number(log).number(signed(entry.index));
+        row.number(i64::from(entry.counts)).number(i64::from(entry.open)).bytes(&entry.bytes);
+    };
+    inserts.add(ENTRIES, &append.entries, entry);
+    let tile = |row: &mut Row<'_>, (tile, hashes): &(TileId, Vec<u8>)| {
+        row.number(log).number(i64::from(tile.level)).number(signed(tile.index)).bytes(hashes);
+    };
+    inserts.add(TILES, &append.tiles, tile);
+    let key = |row: &mut Row<'_>, key: &KeptKey| {
+        row.number(log).bytes(&key.key.0).text(key.publisher.as_str()).number(signed(key.granted_at));
+        row.number(optional(key.last_seq)).number(optional(key.cut)).number(optional(key.revoked_at));
+    };
+    inserts.add(KEYS, &append.keys, key);
+    add_statements(inserts, append.log, &append.entries)?;
+    let ended = |row: &mut Row<'_>, (place, by): &(Place, u64)| {
+        row.number(place.number()).number(signed(*by));
+    };
+    inserts.add(WITHDRAWN, &append.withdrawn, ended);
+    erased::add(inserts, &append.erased);
+    let stone = |row: &mut Row<'_>, stone: &Tombstone| {
+        row.bytes(&stone.tag).number(signed(stone.entry)).bytes(&stone.withdrawal.0);
+    };
+    inserts.add(TOMBSTONES, &append.tombstones, stone);
+    let revocation = |row: &mut Row<'_>, revocation: &Revocation| {
+        // Anybody may name any number here; no log comes near 2⁶³ entries.
+        let since = i64::try_from(revocation.since).unwrap_or(i64::MAX);
+        row.text(&revocation.member).bytes(&revocation.key.0).number(since);
+    };
+    inserts.add(REVOCATIONS, &append.revocations, revocation);
+    Ok(())
+}
+
+/// Statements of an entry as rows of `payloads`, each with the place of its first leaf.
+pub(super) fn chunks(first: i64, statements: &[Stored]) -> impl Iterator<Item = (i64, &[Stored])> {
+    let chunks = statements.chunk_by(|a, b| a.0 / CHUNK == b.0 / CHUNK);
+    chunks.filter_map(move |chunk| {
+        let (leaf, ..) = chunk.first()?;
+        Some((first | i64::from(leaf - leaf % CHUNK), chunk))
+    })
+}
+
+pub(super) fn chunk(row: &mut Row<'_>, (place, statements): (i64, &[Stored])) {
+    row.number(place).bytes(&encode_chunk(statements));
+}
+
+/// Writes payloads in chunks, the leaf hashes of entries that are not here whole, and which came from a relay.
+pub(super) fn add_statements(
+    inserts: &mut Inserts,
+    log: LogId,
+    entries: &[NewEntry],
+) -> Result<(), StoreError> {
+    let place = |entry: &NewEntry| Ok(Place::new(log, entry.index, 0)?.number());
+    let first = entries.iter().map(place).collect::<Result<Vec<_>, StoreError>>()?;
+    let chunks = first.into_iter().zip(entries).flat_map(|(first, entry)| chunks(first, &entry.statements));
+    inserts.add(PAYLOADS, chunks, chunk);
+    let log = i64::from(log.0);
+    let hidden = entries.iter().filter_map(|entry| Some((entry.index, entry.leaf_hashes.as_ref()?)));
+    let hashes = |row: &mut Row<'_>, (entry, hashes): (u64, &Vec<Hash>)| {
+        let hashes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+        row.number(log).number(signed(entry)).bytes(&hashes);
+    };
+    inserts.add(LEAF_HASHES, hidden, hashes);
+    let relayed = entries.iter().filter(|entry| entry.relayed);
+    inserts.add(RELAYED, relayed, |row, entry| {
+        row.number(log).number(signed(entry.index));
+    });
+    Ok(())
+}
+
 /// Where entries stand, by id, and their statements, by indicator; void ones stand nowhere.
 pub(super) fn index_rows(log: LogId, entries: &[NewEntry]) -> Result<Vec<IndexRow>, StoreError> {
     let mut rows = Vec::new();
@@ -426,6 +350,10 @@ pub(super) fn index_rows(log: LogId, entries: &[NewEntry]) -> Result<Vec<IndexRo
         }
     }
     Ok(rows)
+}
+
+pub(super) fn index_row(row: &mut Row<'_>, (hash, place): &IndexRow) {
+    row.number(*hash).number(*place);
 }
 
 /// First 8 bytes of an id.
@@ -448,7 +376,7 @@ const fn optional(number: Option<u64>) -> i64 {
 
 /// Statements of one chunk: for each of its leaves a little-endian u16 length (0: not here), then the bytes. A
 /// statement has at most 16 KiB.
-pub(super) fn encode_chunk(statements: &[(u32, Bytes, Option<u64>)]) -> Vec<u8> {
+pub(super) fn encode_chunk(statements: &[Stored]) -> Vec<u8> {
     let size: usize = statements.iter().map(|(_, bytes, _)| bytes.len().saturating_add(2)).sum();
     let mut out = BytesMut::with_capacity(size.saturating_add(2 * CHUNK as usize));
     let mut next = 0;
@@ -481,46 +409,4 @@ pub(super) fn decode_chunk(bytes: Vec<u8>, mut wanted: impl FnMut(u32) -> bool) 
         }
     }
     out
-}
-
-/// Inserts rows, many a statement. Blocks are powers of two, so that few texts are prepared whatever the number
-/// of rows.
-pub(super) async fn insert<T>(
-    transaction: &mut Transaction<'_, Any>,
-    head: &str,
-    columns: usize,
-    tail: &str,
-    mut rows: &[T],
-    bind: impl for<'q> Fn(Query<'q, Any, AnyArguments>, &T) -> Query<'q, Any, AnyArguments>,
-) -> Result<(), StoreError> {
-    const LARGEST: usize = 128;
-    while !rows.is_empty() {
-        let block = if rows.len() >= LARGEST { LARGEST } else { 1 << rows.len().ilog2() };
-        let (now, later) = rows.split_at(block);
-        let mut query = sqlx::query(AssertSqlSafe(values(head, columns, tail, block)));
-        for row in now {
-            query = bind(query, row);
-        }
-        query.execute(&mut **transaction).await?;
-        rows = later;
-    }
-    Ok(())
-}
-
-/// `head ($1, $2), ($3, $4) tail`.
-fn values(head: &str, columns: usize, tail: &str, rows: usize) -> String {
-    let mut text = String::from(head);
-    for row in 0..rows {
-        text.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=columns {
-            if column > 1 {
-                text.push_str(", ");
-            }
-            text.push('$');
-            text.push_str(&(row * columns + column).to_string());
-        }
-        text.push(')');
-    }
-    text.push_str(tail);
-    text
 }
