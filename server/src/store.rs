@@ -6,6 +6,7 @@
 pub mod accesses;
 pub mod archive;
 mod change;
+pub mod chunks;
 pub mod erased;
 mod forget;
 mod fresh;

@@ -12,13 +12,12 @@ use almenara_proto::{
 
 use super::{
     LogId, Place, Store, StoreError,
+    chunks::{CHUNK, Stored, chunk, chunks, decode_chunk},
     fresh::IndexRow,
     json_numbers, json_pairs,
     rows::Inserts,
     tables::{HASHES, PAYLOADS},
-    write::{
-        CHUNK, NewEntry, Stored, add_statements, chunk, chunks, decode_chunk, index_row, index_rows, signed,
-    },
+    write::{NewEntry, add_statements, index_row, index_rows, signed},
 };
 
 impl Store {

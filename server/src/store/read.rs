@@ -15,8 +15,10 @@ use almenara_proto::{
 };
 
 use super::{
-    LogId, Place, Store, StoreError, json_numbers, json_pairs,
-    write::{CHUNK, Revocation, Usage, decode_chunk, id_prefix, signed},
+    LogId, Place, Store, StoreError,
+    chunks::{CHUNK, decode_chunk},
+    json_numbers, json_pairs,
+    write::{Revocation, Usage, id_prefix, signed},
 };
 
 /// A log's head as it was committed.
