@@ -61,6 +61,17 @@ class Federation:
             )
         self.wait(f"the node in {home} answers", lambda: self.status(home) is not None)
 
+    def solo(self, member: str, port: int, entries: int) -> None:
+        """Makes the home `solo` of a federation of one, whose log has so many entries."""
+        address = f"127.0.0.1:{port}"
+        self.shell(
+            f"almenarad --home solo init --federation solo-federation.example --member {member} --organisation-type ngo "
+            f"--jurisdiction NL --address {address} --listen {address} && "
+            "almenara roster new --federation solo-federation.example --member-entry solo/member.entry --quorum 0 "
+            "-o solo.roster && almenara roster sign solo.roster --key solo/keys/root.pem --yes && "
+            f"almenarad --home solo join solo.roster --yes && long-log --home solo --entries {entries}"
+        )
+
     def restart(self, home: str) -> None:
         self.start(f"almenarad --home {home} run")
 

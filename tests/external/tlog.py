@@ -35,13 +35,7 @@ def check(checks: Checks, federation: Federation) -> None:
     if not checks.has("openssl"):
         return
     port = free_port()
-    federation.shell(
-        f"almenarad --home solo init --federation solo-federation.example --member {MEMBER} --organisation-type ngo "
-        f"--jurisdiction NL --address 127.0.0.1:{port} --listen 127.0.0.1:{port} && "
-        "almenara roster new --federation solo-federation.example --member-entry solo/member.entry --quorum 0 "
-        "-o solo.roster && almenara roster sign solo.roster --key solo/keys/root.pem --yes && "
-        f"almenarad --home solo join solo.roster --yes && long-log --home solo --entries {ENTRIES}"
-    )
+    federation.solo(MEMBER, port, ENTRIES)
     federation.start("almenarad --home solo run")
     prefix = f"https://127.0.0.1:{port}/log"
     curl(checks, federation, prefix)

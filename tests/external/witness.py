@@ -21,13 +21,7 @@ def check(checks: Checks, federation: Federation) -> None:
         return
     federation = federation.elsewhere("witness")
     port, place = free_port(), f"127.0.0.1:{free_port()}"
-    federation.shell(
-        f"almenarad --home solo init --federation solo-federation.example --member {MEMBER} --organisation-type ngo "
-        f"--jurisdiction NL --address 127.0.0.1:{port} --listen 127.0.0.1:{port} && "
-        "almenara roster new --federation solo-federation.example --member-entry solo/member.entry --quorum 0 "
-        "-o solo.roster && almenara roster sign solo.roster --key solo/keys/root.pem --yes && "
-        f"almenarad --home solo join solo.roster --yes && long-log --home solo --entries {ENTRIES}"
-    )
+    federation.solo(MEMBER, port, ENTRIES)
     said = federation.shell(f"aics-witness init --config w.json --name {WITNESS} --listen {place}")
     key = re.search(rf"{re.escape(WITNESS)}\+[0-9a-f]{{8}}\+[A-Za-z0-9+/=]+", said)
     if not checks.check("the witness tells its key", key is not None, said):

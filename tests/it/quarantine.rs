@@ -180,6 +180,28 @@ async fn the_holder_of_the_key_stops_signing_and_whoever_asks_gets_the_proof() -
     Ok(())
 }
 
+/// All sign and adopt a roster by which the log of the first member goes on from this place under a new key.
+fn replace_log_key(cluster: &mut Cluster, from_size: u64, root: Hash) -> Result<()> {
+    let log_key = key(200);
+    let member = cluster.member(0)?;
+    let origin = member.name.clone();
+    let segment = Segment {
+        from_size,
+        root,
+        root_key: PublicKey::of(&member.root_key),
+        log_key: PublicKey::of(&log_key),
+    };
+    let replace = |roster: &mut Roster| {
+        if let Some(member) = roster.members.get_mut(&origin) {
+            member.segments.push(segment);
+        }
+    };
+    let next = cluster.next_roster(replace, &[0, 1, 2])?;
+    cluster.adopt(&next)?;
+    cluster.members.get_mut(0).context("a member")?.log_key = log_key;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roster_with_a_new_log_key_says_which_history_is_the_log_s() -> Result<()> {
     let mut cluster = split_view().await?;
@@ -193,21 +215,7 @@ async fn a_roster_with_a_new_log_key_says_which_history_is_the_log_s() -> Result
     let (from_size, root): (u64, Hash) = (head.prefix.size(), head.prefix.tree().root());
     cluster.stop(1).await?;
     cluster.stop(2).await?;
-    let log_key = key(200);
-    let segment = Segment {
-        from_size,
-        root,
-        root_key: PublicKey::of(&cluster.member(0)?.root_key),
-        log_key: PublicKey::of(&log_key),
-    };
-    let replace = |roster: &mut Roster| {
-        if let Some(member) = roster.members.get_mut(&origin) {
-            member.segments.push(segment);
-        }
-    };
-    let next = cluster.next_roster(replace, &[0, 1, 2])?;
-    cluster.adopt(&next)?;
-    cluster.members.get_mut(0).context("a member")?.log_key = log_key;
+    replace_log_key(&mut cluster, from_size, root)?;
     cluster.restart(1).await?;
     // The police's node and the bank's hold the other history: they let go of it, and fetch this one.
     cluster.restart(0).await?;
@@ -270,21 +278,7 @@ async fn what_an_old_log_key_signed_beyond_its_segment_is_cut_off_wherever_it_is
     cluster.wait_for(1, 0, from_size + 1).await?;
     cluster.stop(0).await?;
     cluster.stop(1).await?;
-    let log_key = key(200);
-    let segment = Segment {
-        from_size,
-        root,
-        root_key: PublicKey::of(&cluster.member(0)?.root_key),
-        log_key: PublicKey::of(&log_key),
-    };
-    let replace = |roster: &mut Roster| {
-        if let Some(member) = roster.members.get_mut(&origin) {
-            member.segments.push(segment);
-        }
-    };
-    let next = cluster.next_roster(replace, &[0, 1, 2])?;
-    cluster.adopt(&next)?;
-    cluster.members.get_mut(0).context("a member")?.log_key = log_key;
+    replace_log_key(&mut cluster, from_size, root)?;
     for node in [2, 1, 0] {
         cluster.restart(node).await?;
     }
