@@ -106,7 +106,8 @@ impl Desk {
         Ok(begin.elapsed().as_secs_f64())
     }
 
-    /// Publishes single statements, one after the other, each with its durable receipt.
+    /// Publishes single statements, one after the other, each with its durable receipt; the next is signed while that is
+    /// awaited, as `almenara publish` does.
     ///
     /// # Errors
     /// When one is refused.
@@ -114,10 +115,14 @@ impl Desk {
         let (send, requests) = mpsc::channel(1);
         let mut client = PublishServiceClient::new(self.channel.clone());
         let mut answers = client.publish(ReceiverStream::new(requests)).await?.into_inner();
-        for n in numbers {
-            let batch = self.seal(n..n + 1, n + 1, now)?;
-            let item = wire::publish_request::Item::Batch(batch.to_wire());
+        let mut sealed = numbers.map(|n| self.seal(n..n + 1, n + 1, now));
+        let mut next = sealed.next();
+        while let Some(batch) = next {
+            let item = wire::publish_request::Item::Batch(batch?.to_wire());
             send.send(wire::PublishRequest { item: Some(item) }).await?;
+            // Out with it first: it is the connection's task that writes.
+            tokio::task::yield_now().await;
+            next = sealed.next();
             expect_receipt(answers.message().await?.context("no answer")?)?;
         }
         Ok(())
