@@ -26,7 +26,7 @@ use almenara_proto::{
 use crate::{
     ingest,
     rosters::SharedRosters,
-    store::{LogId, Store, StoreError},
+    store::{LogId, Store, StoreError, chunks::Stored},
 };
 
 /// For one call to one member's node: some megabytes over a slow line.
@@ -73,7 +73,7 @@ pub struct Shown {
     /// Of all leaves; nothing for an entry that is no batch, or when they were not asked for.
     pub hashes: Vec<Hash>,
     /// Leaf, bytes, index key.
-    pub statements: Vec<(u32, Bytes, Option<u64>)>,
+    pub statements: Vec<Stored>,
 }
 
 /// Why another member's node did not answer.

@@ -29,7 +29,8 @@ use crate::{
     rosters::SharedRosters,
     safeguards::SharedSafeguards,
     store::{
-        LogId, Place, accesses::Access, archive::Witnessed, erased::Fate, memory::Memo, write::NewEntry,
+        LogId, Place, accesses::Access, archive::Witnessed, chunks::Stored, erased::Fate, memory::Memo,
+        write::NewEntry,
     },
 };
 
@@ -98,7 +99,7 @@ pub struct Admitted {
     /// What stands in the log.
     pub bytes: Bytes,
     /// Its statements: leaf, bytes, index key.
-    pub statements: Vec<(u32, Bytes, Option<u64>)>,
+    pub statements: Vec<Stored>,
     /// The reports among them.
     pub reports: Vec<ReportFact>,
     /// Leaves of the disputes among them.
@@ -165,7 +166,7 @@ pub enum Job {
     /// Statements of an entry that shall disappear, by leaf; gives how many were here.
     Drop(LogId, u64, BTreeSet<u32>, oneshot::Sender<Result<usize, String>>),
     /// Statements of an entry that were not here: leaf, bytes and index key.
-    Add(LogId, u64, Vec<(u32, Bytes, Option<u64>)>, oneshot::Sender<Result<(), String>>),
+    Add(LogId, u64, Vec<Stored>, oneshot::Sender<Result<(), String>>),
     /// Statements that were shown on request; those before a time (Unix seconds) are forgotten.
     Accesses(Vec<Access>, u64, oneshot::Sender<Result<(), String>>),
     /// A witness outside the federation has cosigned the own log.
@@ -427,7 +428,7 @@ impl Ingest {
         &self,
         log: LogId,
         entry: u64,
-        statements: Vec<(u32, Bytes, Option<u64>)>,
+        statements: Vec<Stored>,
     ) -> Result<Result<(), String>, NotNow> {
         let (reply, outcome) = oneshot::channel();
         self.jobs.send(Job::Add(log, entry, statements, reply)).await.map_err(|_| NotNow::Stopping)?;

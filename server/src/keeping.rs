@@ -1,7 +1,5 @@
 //! What this node's member keeps of the others' statements (PROTOCOL.md §9), under the rosters that are in force.
 
-use bytes::Bytes;
-
 use almenara_proto::{
     batch::{BatchHeader, Leaf, statement_id},
     custody::{Keeping, Placer},
@@ -12,6 +10,7 @@ use almenara_proto::{
 use crate::{
     clock::Clock,
     rosters::{SharedRosters, ThenAndNow},
+    store::chunks::Stored,
 };
 
 /// Asks the rosters and custody for one member. All clones are one.
@@ -55,7 +54,7 @@ impl Keeper {
     }
 
     /// Leaves of fetched statements (leaf, bytes, index key) of a batch what this member keeps.
-    pub fn keep(&self, header: &BatchHeader, statements: &mut Vec<(u32, Bytes, Option<u64>)>) {
+    pub fn keep(&self, header: &BatchHeader, statements: &mut Vec<Stored>) {
         let origin = header.origin_hash();
         let mut leaves: Vec<Leaf> = statements
             .drain(..)

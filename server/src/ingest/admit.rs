@@ -14,7 +14,9 @@ use almenara_proto::{
 };
 
 use super::{Admitted, Refusal, ReportFact, points::Points};
-use crate::{identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards};
+use crate::{
+    identity::Account, personal, rosters::SharedRosters, safeguards::Safeguards, store::chunks::Stored,
+};
 
 pub(super) fn admit(
     account: &Account,
@@ -128,7 +130,7 @@ pub(crate) fn is_open(leaves: &[Leaf], count: u32) -> bool {
 }
 
 /// Leaf, bytes and index key, as the store takes them.
-pub(crate) fn statements(leaves: Vec<Leaf>) -> Vec<(u32, Bytes, Option<u64>)> {
+pub(crate) fn statements(leaves: Vec<Leaf>) -> Vec<Stored> {
     leaves
         .into_iter()
         .map(|leaf| {

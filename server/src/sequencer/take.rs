@@ -18,6 +18,7 @@ use crate::{
     ingest::Admitted,
     store::{
         Place, StoreError,
+        chunks::Stored,
         erased::Erasure,
         write::{NewEntry, Revocation, Tombstone, Usage},
     },
@@ -133,7 +134,7 @@ impl Sequencer {
         collected: &mut Collected,
         entry: CheckedEntry,
         bytes: Bytes,
-        statements: Vec<(u32, Bytes, Option<u64>)>,
+        statements: Vec<Stored>,
         open: bool,
     ) {
         let id = entry.entry().id();

@@ -53,8 +53,7 @@ impl Store {
         let entries = [entry];
         let mut inserts = Inserts::default();
         add_statements(&mut inserts, log, &entries)?;
-        // At once: `logs.indexed` says of older entries that theirs are there. And a start that met the rot may have
-        // indexed something else.
+        // A start that met the rot may have indexed something else.
         inserts.add(HASHES, &index_rows(log, &entries)?, index_row);
         inserts.send(self.dialect, &mut transaction).await?;
         transaction.commit().await?;
@@ -121,7 +120,6 @@ impl Store {
         let touched = statements.iter().map(|(leaf, ..)| leaf / CHUNK).collect();
         let mut inserts = Inserts::default();
         put_chunks(&mut inserts, first, &all, &touched);
-        // At once: `logs.indexed` says of older entries that theirs are there.
         inserts.add(HASHES, &rows_of(first, statements), index_row);
         inserts.send(self.dialect, &mut transaction).await?;
         transaction.commit().await?;

@@ -1,8 +1,8 @@
 //! Rows on their way into tables: one text and two parameters a table, whatever their number.
 //!
 //! Numbers and texts go as one JSON array, byte strings one after the other; so a text is prepared once, and what is
-//! added to all tables of a group commit goes to SQLite's thread and back in one turn. Each turn costs as much as the
-//! rows of some fifty publications.
+//! added to all tables of a group commit goes to SQLite's thread and back in one turn. On a busy machine each turn waits
+//! for a core twice.
 
 use std::fmt::Write as _;
 

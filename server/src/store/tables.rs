@@ -77,6 +77,7 @@ pub(super) const ACCESSES: Table = Table {
     columns: &[Number("number"), Number("at"), Number("place"), Text("asker"), Text("holder")],
     conflict: "",
 };
-/// Rows of the index; the same row twice is one.
+/// Rows of the index; the same row twice is one. `logs.indexed` says of older entries that theirs are there: whatever
+/// changes an older entry writes its rows in the same transaction.
 pub(super) const HASHES: Table =
     Table { name: "hashes", columns: &[Number("hash"), Number("place")], conflict: "ON CONFLICT DO NOTHING" };

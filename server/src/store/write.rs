@@ -237,18 +237,19 @@ impl Store {
 
 /// Moves a log's head, by compare-and-swap: whoever else wrote meanwhile is noticed before anything is added.
 async fn move_head(transaction: &mut Transaction<'_, Any>, append: &Append) -> Result<(), StoreError> {
-    let moved =
-        sqlx::query("UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5, moved_at = $6 WHERE log = $7 AND size = $8")
-            .bind(signed(append.size))
-            .bind(append.tree.clone())
-            .bind(append.checkpoint.to_vec())
-            .bind(append.settled.to_vec())
-            .bind(optional(append.hollow))
-            .bind(signed(append.moved_at))
-            .bind(i64::from(append.log.0))
-            .bind(signed(append.old_size))
-            .execute(&mut **transaction)
-            .await?;
+    let text = "UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5, moved_at = $6 \
+                WHERE log = $7 AND size = $8";
+    let moved = sqlx::query(text)
+        .bind(signed(append.size))
+        .bind(append.tree.clone())
+        .bind(append.checkpoint.to_vec())
+        .bind(append.settled.to_vec())
+        .bind(optional(append.hollow))
+        .bind(signed(append.moved_at))
+        .bind(i64::from(append.log.0))
+        .bind(signed(append.old_size))
+        .execute(&mut **transaction)
+        .await?;
     if moved.rows_affected() == 1 {
         Ok(())
     } else {
