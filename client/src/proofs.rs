@@ -71,7 +71,7 @@ pub fn prove_under(
 
     let accepted: Vec<_> = rosters.chain().filter(|accepted| accepted.roster.version >= from).collect();
     let newest = &rosters.current().roster;
-    let cosigners = Cosigners::of(newest).map_err(CliError::internal)?;
+    let cosigners = Cosigners::of(newest);
     // Lines of those who have left cannot be checked with these rosters.
     let note = cosigners.merge(note, note).map_err(CliError::misbehaved)?;
     let tiles = replica.tiles(note.checkpoint().size)?;

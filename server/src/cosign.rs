@@ -200,8 +200,7 @@ impl Cosignatures {
         if collected.settled {
             return Ok(None);
         }
-        let cosigners = Cosigners::of(roster).map_err(bad)?;
-        collected.note = cosigners.merge(&collected.note, &alone).map_err(NotTaken::Lost)?;
+        collected.note = Cosigners::of(roster).merge(&collected.note, &alone).map_err(NotTaken::Lost)?;
         collected.settled = is_settled(&collected.note, own, roster);
         Ok(collected.settled.then(|| collected.note.clone()))
     }

@@ -146,10 +146,7 @@ impl Audit<'_> {
                 return None;
             }
         };
-        let counted = Cosigners::of(self.log.newest)
-            .map_err(Into::into)
-            .and_then(|cosigners| cosigners.quorum(&note, self.log.member));
-        let quorum = match counted {
+        let quorum = match Cosigners::of(self.log.newest).quorum(&note, self.log.member) {
             Ok(quorum) => Some(quorum),
             Err(error) => {
                 self.served(Place::Cosignature, error.to_string());

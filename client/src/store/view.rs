@@ -121,5 +121,5 @@ pub fn is_settled(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &R
 /// Nothing when the origin has left the roster, or one of the cosignatures is bad: that makes the note's cosignatures
 /// worthless, not its checkpoint.
 fn quorum(checkpoint: &SignedCheckpoint, origin: &MemberName, roster: &Roster) -> Option<Quorum> {
-    Cosigners::of(roster).ok()?.quorum(checkpoint, roster.member(origin)?).ok()
+    Cosigners::of(roster).quorum(checkpoint, roster.member(origin)?).ok()
 }

@@ -36,7 +36,7 @@ fn cosigned(by: &[(u8, u64)]) -> SignedCheckpoint {
 /// Member 1 is the origin.
 fn quorum(roster: &Roster, checkpoint: &SignedCheckpoint) -> Quorum {
     let origin = roster.members.values().next().expect("member 1");
-    Cosigners::of(roster).expect("keys").quorum(checkpoint, origin).expect("a sound note")
+    Cosigners::of(roster).quorum(checkpoint, origin).expect("a sound note")
 }
 
 fn check(members: &[(u8, &str)], need: u32, by: &[u8], have: u32) {
@@ -150,7 +150,7 @@ proptest! {
 #[test]
 fn a_bad_line_of_a_known_key_is_an_error_and_one_of_an_unknown_key_is_none() {
     let roster = roster(&[(1, "TH"), (2, "NL"), (3, "US")], 1);
-    let cosigners = Cosigners::of(&roster).expect("keys");
+    let cosigners = Cosigners::of(&roster);
     let origin = roster.members.values().next().expect("member 1");
     let plain = checkpoint(7);
     let with = |lines: &str| plain.with_lines(lines).expect("a note");
@@ -180,7 +180,7 @@ fn a_bad_line_of_a_known_key_is_an_error_and_one_of_an_unknown_key_is_none() {
 #[test]
 fn merged_notes_have_each_cosigner_once_and_nothing_else() {
     let roster = roster(&[(1, "TH"), (2, "NL"), (3, "US")], 2);
-    let cosigners = Cosigners::of(&roster).expect("keys");
+    let cosigners = Cosigners::of(&roster);
     let padded = cosigned(&[(2, 70), (9, 1), (2, 60)]);
     let merged = cosigners.merge(&padded, &cosigned(&[(3, 80), (2, 65)])).expect("one note");
     let lines = Note::parse(merged.note()).expect("a note").signatures().len();
@@ -220,7 +220,7 @@ fn a_full_note_keeps_a_cosigner_of_every_jurisdiction() {
         let line = |n| plain.cosign(&format!("m{n}.example"), &key(n), 9).expect("a line");
         plain.with_lines(&range.map(line).collect::<String>()).expect("a note")
     };
-    let cosigners = Cosigners::of(&roster).expect("keys");
+    let cosigners = Cosigners::of(&roster);
     let merged = cosigners.merge(&half(2..80), &half(80..121)).expect("one note");
     let found = cosigners.quorum(&merged, &origin).expect("a sound note");
     assert_eq!((found.cosignatures.len(), found.settlement), (MAX_SIGNATURES - 1, Settlement::Settled));
@@ -233,7 +233,7 @@ proptest! {
     fn notes_merge_to_one_whatever_the_order(copies in prop::collection::vec(prop::collection::vec((1..8u8, 0..4u64), 0..6), 1..4)) {
         let members: Vec<(u8, &str)> = (1..7).zip(["TH", "NL", "US", "KE", "NL", "TH"]).collect();
         let roster = roster(&members, 2);
-        let cosigners = Cosigners::of(&roster).expect("keys");
+        let cosigners = Cosigners::of(&roster);
         let notes: Vec<SignedCheckpoint> = copies.iter().map(|by| cosigned(by)).collect();
         let merge = |notes: &mut dyn Iterator<Item = &SignedCheckpoint>| {
             notes.fold(checkpoint(7), |held, brought| cosigners.merge(&held, brought).expect("one checkpoint"))

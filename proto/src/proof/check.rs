@@ -215,17 +215,13 @@ fn cosigned(checkpoint: &SignedCheckpoint, origin: &Member, roster: &Roster) -> 
     let note = Note::parse(checkpoint.note()).map_err(|error| Unproven::Checkpoint(error.into()))?;
     let log = &checkpoint.checkpoint().origin;
     let log_id = key_id(log, KeyKind::Ed25519.algorithm(), checkpoint.log_key());
+    let cosigners = Cosigners::of(roster);
     let mut seen = BTreeSet::new();
     for line in note.signatures() {
         let is_log = line.name == *log && line.id == log_id;
-        let is_member = roster.members.values().any(|member| {
-            line.name == member.name.as_str()
-                && line.id == key_id(&line.name, KeyKind::CosignatureV1.algorithm(), &member.cosign_key.0)
-        });
-        if !(is_log || is_member) || !seen.insert((line.name.clone(), line.id)) {
+        if !(is_log || cosigners.claimed(line).is_some()) || !seen.insert((line.name.clone(), line.id)) {
             return Err(Unproven::StrangeLine(line.name.clone()));
         }
     }
-    let cosigners = Cosigners::of(roster).map_err(|error| Unproven::Checkpoint(error.into()))?;
     Ok(cosigners.quorum(checkpoint, origin)?)
 }

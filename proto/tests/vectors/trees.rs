@@ -85,7 +85,7 @@ pub(crate) fn checkpoints() -> Value {
     let leaves = leaves();
     let origin = origin_of(MEMBER);
     let roster = Roster { quorum: 2, ..roster() };
-    let cosigners = Cosigners::of(&roster).expect("keys");
+    let cosigners = Cosigners::of(&roster);
     let origin_member = roster.member(&member()).expect("a member");
     let verifier = |name: &str, kind, seed: u8| {
         VerifierKey::new(name, kind, &public(seed).0).expect("a key").to_string()

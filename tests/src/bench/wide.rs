@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use almenara_proto::limits::BATCH_STATEMENTS;
+use almenara_server::compare::Pace;
 
 use super::machine::{peak_rss_mib, percentile};
 use crate::{
@@ -54,7 +55,9 @@ pub async fn run(members: usize, statements: u64, note: impl Fn(&str)) -> Result
     let names: Vec<String> = places.iter().map(|place| format!("{}.example", place.to_lowercase())).collect();
     let listed: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(places.iter().copied()).collect();
     note("start");
-    let cluster = Cluster::start_with(&listed, Setup { quorum: Some(QUORUM), ..Setup::default() }).await?;
+    // Comparing as often as tests do would be most of what thirty nodes on one machine do.
+    let setup = Setup { quorum: Some(QUORUM), pace: Pace::default(), ..Setup::default() };
+    let cluster = Cluster::start_with(&listed, setup).await?;
     let each = statements / members as u64;
     let mut batches = Vec::new();
     for member in 0..members {
@@ -88,7 +91,7 @@ pub async fn run(members: usize, statements: u64, note: impl Fn(&str)) -> Result
         }
     }
     let converged_s = begin.elapsed().as_secs_f64();
-    note("settle");
+    note(&format!("converged in {converged_s:.1} s; settle {SETTLED} publications, one after another"));
     let (desk, origin) = (desks.first().context("a desk")?, &cluster.member(0)?.name);
     let mut head = cluster.node(0)?.heads().subscribe(origin).context("its own log")?;
     let mut times = Vec::new();
