@@ -55,10 +55,23 @@ fn home(cluster: &Cluster, certificate: bool) -> Result<PathBuf> {
     Ok(folder)
 }
 
-async fn audited(cluster: &Cluster, folder: &Path, wish: &Wish) -> Result<Report> {
+fn context(cluster: &Cluster, folder: &Path) -> Context {
     let (output, _) = Output::captured(Manner::default(), "");
-    let context = Context::new(Home::new(folder), output, Environment::default());
-    Ok(audit::audit(wish, &context.with(cluster.clock(), Random::system())).await?)
+    Context::new(Home::new(folder), output, Environment::default()).with(cluster.clock(), Random::system())
+}
+
+/// The police's log out of the ngo's node, and the rosters: what proofs are made of.
+async fn pulled(cluster: &Cluster, context: &Context) -> Result<(Store, Rosters)> {
+    let mut caller = almenara_client::connect::Caller::open(context)?;
+    let node = caller.call(&"ngo.nl.example".parse()?).await?;
+    let mut store = Store::open(context.home.store(), FEDERATION)?;
+    let wish = Pulled { filter: None::<&Filter>, roster: &cluster.roster.roster, clock: &context.clock };
+    pull::pull(&node, &"police.th.example".parse()?, &mut store, wish, &mut |_, _| Ok(())).await?;
+    Ok((store, Rosters::open(context.home.rosters(), cluster.roster.id)?))
+}
+
+async fn audited(cluster: &Cluster, folder: &Path, wish: &Wish) -> Result<Report> {
+    Ok(audit::audit(wish, &context(cluster, folder)).await?)
 }
 
 fn names(cluster: &Cluster) -> Vec<String> {
@@ -215,16 +228,8 @@ async fn a_proof_that_is_made_late_still_tells_the_early_date() -> Result<()> {
         cluster.settled(1, 0, seq + 1).await?;
     }
     let folder = home(&cluster, true)?;
-    let (output, _) = Output::captured(Manner::default(), "");
-    let context = Context::new(Home::new(&folder), output, Environment::default());
-    let context = context.with(cluster.clock(), Random::system());
-    let mut caller = almenara_client::connect::Caller::open(&context)?;
-    let origin = "police.th.example".parse()?;
-    let node = caller.call(&"ngo.nl.example".parse()?).await?;
-    let mut store = Store::open(context.home.store(), FEDERATION)?;
-    let wish = Pulled { filter: None::<&Filter>, roster: &cluster.roster.roster, clock: &context.clock };
-    pull::pull(&node, &origin, &mut store, wish, &mut |_, _| Ok(())).await?;
-    let chain = Rosters::open(context.home.rosters(), cluster.roster.id)?;
+    let context = context(&cluster, &folder);
+    let (store, chain) = pulled(&cluster, &context).await?;
     for (entry, date) in (1u64..).zip(&dates) {
         let address: Address = format!("police.th.example:{entry}.0").parse()?;
         let today = proofs::prove(&store, &chain, &address, 1)?.verify(&cluster.roster.id)?;
@@ -258,18 +263,8 @@ async fn what_a_reader_pulled_it_proves_to_others_in_a_few_kilobytes() -> Result
     let reports = (1..=40).map(|n| report(n, &format!("scam{n}.example"))).collect::<Result<Vec<_>>>()?;
     desk.say(reports, 1).await??;
     cluster.settled(1, 0, 2).await?;
-    let folder = home(&cluster, true)?;
-    let (output, _) = Output::captured(Manner::default(), "");
-    let context = Context::new(Home::new(&folder), output, Environment::default());
-    let context = context.with(cluster.clock(), Random::system());
-    let mut caller = almenara_client::connect::Caller::open(&context)?;
-    let origin = "police.th.example".parse()?;
-    let node = caller.call(&"ngo.nl.example".parse()?).await?;
-    let mut store = Store::open(context.home.store(), FEDERATION)?;
-    let roster = &cluster.roster.roster;
-    let wish = Pulled { filter: None::<&Filter>, roster, clock: &context.clock };
-    pull::pull(&node, &origin, &mut store, wish, &mut |_, _| Ok(())).await?;
-    let chain = Rosters::open(context.home.rosters(), cluster.roster.id)?;
+    let context = context(&cluster, &home(&cluster, true)?);
+    let (store, chain) = pulled(&cluster, &context).await?;
     let address: Address = "police.th.example:1.17".parse()?;
     let file = proofs::prove(&store, &chain, &address, 1)?.encode();
     ensure!(file.len() <= 8 * 1_024, "{} bytes", file.len());

@@ -20,7 +20,7 @@ use crate::{
 
 /// Entries whose statements are checked beside the stream. A full batch takes some MiB when it is parsed, and whoever
 /// audits may have a small machine: so few, however many cores there are.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 
 /// A stream on its way.
 pub(super) struct Stream<'a> {
