@@ -11,11 +11,12 @@ use prost::Message as _;
 
 use crate::{
     blame::Void,
+    field,
     keys::{Context, PublicKey, VerifyingKey},
     limits::{BATCH_BYTES, BATCH_STATEMENTS},
-    log::{self, Body, Signed},
     merkle::{self, Hash},
     name::{MemberName, Publisher},
+    signed::{Body, Signed},
     strict::{self, Table},
     wire,
 };
@@ -67,8 +68,7 @@ impl Body for BatchHeader {
     const TABLE: &'static Table = &strict::BATCH_HEADER;
 
     fn parse(body: &[u8]) -> Result<Self, Void> {
-        let wire =
-            wire::BatchHeader::decode(body).map_err(|error| Void::new("BatchHeader", error.to_string()))?;
+        let wire: wire::BatchHeader = field::message("BatchHeader", body)?;
         let hash = |place, bytes: &[u8]| {
             Hash::try_from(bytes).map_err(|_| Void::new(place, "32 bytes are expected"))
         };
@@ -80,10 +80,10 @@ impl Body for BatchHeader {
             return Err(Void::new("BatchHeader.custodied", "more than the count"));
         }
         Ok(Self {
-            publisher: log::publisher_of(&member, &wire.publisher)?,
-            federation: log::federation(wire.federation)?,
+            publisher: field::publisher_of(&member, &wire.publisher)?,
+            federation: field::federation(wire.federation)?,
             member,
-            key: log::key("BatchHeader.key", &wire.key)?,
+            key: field::key("BatchHeader.key", &wire.key)?,
             seq: wire.seq,
             roster: wire.roster,
             created_at: wire.created_at,
@@ -93,7 +93,7 @@ impl Body for BatchHeader {
             anchor: match wire.anchor {
                 None => None,
                 Some(anchor) => Some(Anchor {
-                    origin: log::line("Anchor.origin", anchor.origin)?,
+                    origin: field::line("Anchor.origin", anchor.origin)?,
                     size: anchor.size,
                     root: hash("Anchor.root", &anchor.root)?,
                 }),

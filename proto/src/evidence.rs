@@ -13,7 +13,7 @@ use prost::Message as _;
 pub use log::{Departure, Equivocation, LogFork, NoFork};
 pub use roster::{NoRivals, Rivals, RosterFork};
 
-use crate::{blame::Void, limits::EVIDENCE_BYTES, strict, wire};
+use crate::{blame::Void, field, limits::EVIDENCE_BYTES, strict, wire};
 
 /// A claim with its proof, not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Evidence {
             return Err(Void::new("Evidence", format!("{} bytes, over {EVIDENCE_BYTES}", bytes.len())));
         }
         strict::check(bytes, &strict::EVIDENCE)?;
-        let wire = wire::Evidence::decode(bytes).map_err(|error| Void::new("Evidence", error.to_string()))?;
+        let wire: wire::Evidence = field::message("Evidence", bytes)?;
         match wire.proof {
             Some(wire::evidence::Proof::Log(fork)) => LogFork::from_wire(fork).map(Self::Log),
             Some(wire::evidence::Proof::Roster(fork)) => RosterFork::from_wire(fork).map(Self::Roster),

@@ -19,6 +19,7 @@
 pub mod indicator;
 pub mod statement;
 pub mod batch;
+pub mod signed;
 pub mod log;
 pub mod prefix;
 pub mod merkle;
@@ -38,3 +39,5 @@ pub mod limits;
 pub mod blame;
 pub mod strict;
 pub mod wire;
+
+mod field;

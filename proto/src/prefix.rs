@@ -10,10 +10,11 @@ use crate::{
     blame::Void,
     checkpoint::Checkpoint,
     keys::{PublicKey, VerifyingKey},
-    log::{Body, KeyGrant, KeyRevocation, LogEntry, Signed, Withdrawal},
+    log::{KeyGrant, KeyRevocation, LogEntry, Withdrawal},
     merkle::{self, CompactRange, Hash},
     name::{MemberName, Publisher},
     roster::Roster,
+    signed::{Body, Signed},
 };
 
 /// A desk's key, as the log tells its life.

@@ -18,7 +18,7 @@ pub use check::Proven;
 pub use error::Unproven;
 pub use tlog::{BadTlogProof, TlogProof};
 
-use crate::{blame::Void, limits::PROOF_BYTES, merkle::Hash, roster::SignedRoster, strict, wire};
+use crate::{blame::Void, field, limits::PROOF_BYTES, merkle::Hash, roster::SignedRoster, strict, wire};
 
 /// What a file says. It proves nothing before [`Self::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Proof {
             return Err(Void::new("Proof", format!("{} bytes, over {PROOF_BYTES}", bytes.len())));
         }
         strict::check(bytes, &strict::PROOF)?;
-        let wire = wire::Proof::decode(bytes).map_err(|error| Void::new("Proof", error.to_string()))?;
+        let wire: wire::Proof = field::message("Proof", bytes)?;
         let rosters = wire.rosters.into_iter().map(SignedRoster::from_wire).collect::<Result<_, _>>()?;
         let proof = Self {
             rosters,

@@ -12,9 +12,9 @@ use prost::Message as _;
 
 use crate::{
     blame::Void,
+    field,
     keys::PublicKey,
     limits::ROSTER_MEMBERS,
-    log,
     merkle::{self, Hash},
     name::{Jurisdiction, MemberName},
     release::Tlp,
@@ -148,7 +148,7 @@ impl Roster {
     /// [`Void`] with the first broken rule.
     pub fn parse(body: &[u8]) -> Result<Self, Void> {
         strict::check(body, &strict::ROSTER)?;
-        let wire = wire::Roster::decode(body).map_err(|error| Void::new("Roster", error.to_string()))?;
+        let wire: wire::Roster = field::message("Roster", body)?;
         let mut members = BTreeMap::new();
         if wire.members.len() > ROSTER_MEMBERS {
             return Err(Void::new("Roster.members", format!("more than {ROSTER_MEMBERS}")));
@@ -176,7 +176,7 @@ impl Roster {
         }
         let custody = wire.custody.unwrap_or_default();
         let roster = Self {
-            federation: log::federation(wire.federation)?,
+            federation: field::federation(wire.federation)?,
             version: wire.version,
             expires_at: wire.expires_at,
             previous: match wire.previous.as_ref() {
@@ -360,7 +360,7 @@ impl Member {
     /// [`Void`] with the first broken rule.
     pub fn parse(bytes: &[u8]) -> Result<Self, Void> {
         strict::check(bytes, &strict::MEMBER)?;
-        let wire = wire::Member::decode(bytes).map_err(|error| Void::new("Member", error.to_string()))?;
+        let wire: wire::Member = field::message("Member", bytes)?;
         let member = parse_member(wire)?;
         for segment in &member.segments {
             segment.root_key.admit()?;
@@ -381,8 +381,8 @@ fn parse_member(wire: wire::Member) -> Result<Member, Void> {
                 from_size: segment.from_size,
                 root: Hash::try_from(segment.root.as_ref())
                     .map_err(|_| Void::new("Segment.root", "32 bytes are expected"))?,
-                root_key: log::key("Segment.root_key", &segment.root_key)?,
-                log_key: log::key("Segment.log_key", &segment.log_key)?,
+                root_key: field::key("Segment.root_key", &segment.root_key)?,
+                log_key: field::key("Segment.log_key", &segment.log_key)?,
             })
         })
         .collect::<Result<Vec<_>, Void>>()?;
@@ -405,11 +405,11 @@ fn parse_member(wire: wire::Member) -> Result<Member, Void> {
         jurisdiction: wire.jurisdiction.parse()?,
         also_subject_to: wire.also_subject_to.iter().map(|code| code.parse()).collect::<Result<_, _>>()?,
         segments,
-        cosign_key: log::key("Member.cosign_key", &wire.cosign_key)?,
+        cosign_key: field::key("Member.cosign_key", &wire.cosign_key)?,
         tls_ca: wire.tls_ca,
-        grpc: log::line("Member.grpc", wire.grpc)?,
-        https: log::line("Member.https", wire.https)?,
-        contact: log::line("Member.contact", wire.contact)?,
+        grpc: field::line("Member.grpc", wire.grpc)?,
+        https: field::line("Member.https", wire.https)?,
+        contact: field::line("Member.contact", wire.contact)?,
         name,
     })
 }

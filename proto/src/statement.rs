@@ -12,9 +12,9 @@ use prost::Message as _;
 
 use crate::{
     blame::Void,
+    field::{self, line},
     indicator::{Indicator, Kind},
     limits::STATEMENT_BYTES,
-    log::line,
     release::{Release, Tlp},
     strict, wire,
 };
@@ -76,8 +76,7 @@ impl Statement {
             return Err(Void::new("Statement", format!("{} bytes, over {STATEMENT_BYTES}", bytes.len())));
         }
         let noticed = strict::check(bytes, &strict::STATEMENT)?;
-        let wire =
-            wire::Statement::decode(bytes).map_err(|error| Void::new("Statement", error.to_string()))?;
+        let wire: wire::Statement = field::message("Statement", bytes)?;
         let nonce = <[u8; 16]>::try_from(wire.nonce.as_ref())
             .map_err(|_| Void::new("Statement.nonce", "16 bytes are expected"))?;
         let indicator = indicator(wire.indicator)?;

@@ -17,8 +17,8 @@ use almenara_proto::{
     custody::{CustodyReport, VerifiedReport},
     keys::SigningKey,
     limits::ROSTER_MEMBERS,
-    log::Signed,
     name::MemberName,
+    signed::Signed,
     wire,
 };
 

@@ -19,6 +19,7 @@ import demo
 import readme
 import reflection
 import resolvers
+import signals
 import stories
 import tlog
 import witness
@@ -41,7 +42,7 @@ def main() -> int:
             if arguments.transcript:
                 attempt(checks, federation, lambda *where: stories.check(*where, arguments.transcript), "stories")
             else:
-                for part in (readme, resolvers, reflection, tlog, witness, auditing, crash, demo, stories):
+                for part in (readme, resolvers, reflection, tlog, witness, auditing, crash, signals, demo, stories):
                     attempt(checks, federation, part.check, part.__name__)
         finally:
             federation.stop()

@@ -20,11 +20,11 @@ use almenara_client::{
 };
 use almenara_proto::{
     custody::{CustodyOfLog, VerifiedReport, custodied, misfits, shares},
-    log::Signed,
     merkle::Hash,
     name::MemberName,
     release::Tlp,
     roster::Roster,
+    signed::Signed,
     statement::Statement,
 };
 use almenara_tests::{

@@ -7,8 +7,9 @@ use almenara_certs::Role;
 use almenara_proto::{
     batch::{Author, SignedBatch, seal},
     keys::PublicKey,
-    log::{KeyGrant, LogEntry, Signed, Withdrawal},
+    log::{KeyGrant, LogEntry, Withdrawal},
     name::Publisher,
+    signed::Signed,
     wire,
 };
 use almenara_tests::{

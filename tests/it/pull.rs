@@ -15,8 +15,9 @@ use almenara_client::{
 };
 use almenara_proto::{
     keys::PublicKey,
-    log::{Signed, Withdrawal, WithdrawalReason},
+    log::{Withdrawal, WithdrawalReason},
     name::Address,
+    signed::Signed,
     wire,
 };
 use almenara_tests::{

@@ -24,11 +24,12 @@ use almenara_client::{
 };
 use almenara_proto::{
     keys::{PublicKey, SigningKey},
-    log::{KeyGrant, KeyRevocation, Signed},
+    log::{KeyGrant, KeyRevocation},
     merkle,
     name::{Jurisdiction, MemberName, Publisher},
     note::{KeyKind, VerifierKey},
     roster::{AcceptedRoster, CustodyRule, Member, Roster, Segment, SignedRoster},
+    signed::Signed,
     wire,
 };
 use almenara_server::{

@@ -10,10 +10,11 @@ use almenara_proto::{
     indicator::{Indicator, Kind},
     keys::{Context, PublicKey, SigningKey},
     limits::MESSAGE_BYTES,
-    log::{Body as _, Override, Signed, Withdrawal, WithdrawalReason},
+    log::{Override, Withdrawal, WithdrawalReason},
     merkle::{self, Hash},
     name::{MemberName, Publisher},
     release::{Pap, Release, Tlp},
+    signed::{Body as _, Signed},
     statement::{Category, Claim, Reinstates, Report, Ruleset, Statement},
     wire::{self, RefusalCode},
 };

@@ -22,9 +22,10 @@ use almenara_proto::{
     indicator::{Indicator, Kind},
     keys::PublicKey,
     limits::MESSAGE_BYTES,
-    log::{LogEntry, Signed},
+    log::LogEntry,
     prefix::Prefix,
     roster::Roster,
+    signed::Signed,
     statement::wire_indicator,
     wire::{self, Counted},
 };

@@ -6,9 +6,9 @@ use std::{cell::RefCell, collections::BTreeMap, fmt};
 use almenara_proto::{
     custody::{Misfit, Shares, VerifiedReport, custodied, misfits, shares},
     limits::ROSTER_MEMBERS,
-    log::Signed,
     name::{Jurisdiction, MemberName},
     roster::Roster,
+    signed::Signed,
     wire,
 };
 use serde::Serialize;

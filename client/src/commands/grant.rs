@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use almenara_proto::{
     keys::PublicKey,
-    log::{KeyGrant, Signed},
+    log::KeyGrant,
     name::{MemberName, Publisher},
+    signed::Signed,
 };
 use serde::Serialize;
 

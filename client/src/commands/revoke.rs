@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use almenara_proto::{
-    log::{KeyRevocation, Signed},
-    name::MemberName,
-};
+use almenara_proto::{log::KeyRevocation, name::MemberName, signed::Signed};
 use serde::Serialize;
 
 use super::grant::{federation, public_key};

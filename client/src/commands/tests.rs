@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use almenara_proto::{
     keys::VerifyingKey,
-    log::{Signed, Withdrawal},
+    log::Withdrawal,
     name::Address,
     roster::{Roster, SignedRoster},
+    signed::Signed,
     statement::{Claim, Dispute, DisputeReason, Report, Statement},
     wire::publish_request::Item,
 };

@@ -9,8 +9,9 @@ use almenara_proto::{
     indicator::Kind,
     keys::PublicKey,
     limits::WITHDRAWAL_TARGETS,
-    log::{Body as _, Signed, Withdrawal, WithdrawalReason},
+    log::{Withdrawal, WithdrawalReason},
     name::{Address, MemberName},
+    signed::{Body as _, Signed},
     wire::{PublishRequest, publish_request::Item},
 };
 

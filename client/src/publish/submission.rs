@@ -3,8 +3,9 @@
 use almenara_proto::{
     batch::SignedBatch,
     blame::Void,
-    log::{LogEntry, Signed},
+    log::LogEntry,
     merkle::{self, Hash},
+    signed::Signed,
     wire::{PublishRequest, SubmittedBatch, publish_request::Item},
 };
 

@@ -12,10 +12,11 @@ use almenara_proto::{
     indicator::{Indicator, Kind},
     keys::SigningKey,
     limits::{BATCH_BYTES, BATCH_STATEMENTS},
-    log::{LogEntry, Signed, Withdrawal, WithdrawalReason},
+    log::{LogEntry, Withdrawal, WithdrawalReason},
     merkle::{self, Hash},
     name::MemberName,
     release::Release,
+    signed::Signed,
     statement::{Category, Claim, Report, Statement},
     wire::{
         self, LeafRefusal, PublishRequest, PublishResponse, Refusal, RefusalCode, publish_request::Item,

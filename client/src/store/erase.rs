@@ -17,8 +17,9 @@ use std::{
 use almenara_proto::{
     batch::{Disclosure, statement_id},
     keys::PublicKey,
-    log::{LogEntry, Signed, Withdrawal},
+    log::{LogEntry, Withdrawal},
     name::MemberName,
+    signed::Signed,
 };
 
 use super::{Replica, Store, StoreError, state::Erasing};

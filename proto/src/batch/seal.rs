@@ -7,9 +7,9 @@ use crate::{
     blame::Void,
     keys::{PublicKey, SigningKey},
     limits::BATCH_STATEMENTS,
-    log::Signed,
     merkle::{self, Hash},
     name::{MemberName, Publisher},
+    signed::Signed,
     statement::Statement,
 };
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     keys::SigningKey,
-    log::LogEntry,
+    log::{KeyGrant, LogEntry},
     statement::{
         Statement,
         tests::{dispute, full_report, report, sighting},
@@ -278,7 +278,7 @@ fn what_was_signed_as_something_else_is_no_batch() {
         let replayed = Signed { signature, ..batch.header.clone() };
         assert!(VerifiedBatch::verify(replayed, Disclosure::whole(batch.statements.clone())).is_err());
     }
-    let grant = log::KeyGrant {
+    let grant = KeyGrant {
         federation: "scamwatch.example".into(),
         member: "police.th.example".parse().expect("a name"),
         publisher: publisher("police.th.example/cyber-desk"),

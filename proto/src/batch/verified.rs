@@ -6,8 +6,8 @@ use super::{BatchHeader, Disclosure, Rest, statement_id};
 use crate::{
     blame::Void,
     keys::VerifyingKey,
-    log::Signed,
     merkle::{self, Hash},
+    signed::Signed,
     statement::Statement,
 };
 

@@ -7,12 +7,13 @@ use prost::Message as _;
 use super::Entrusted;
 use crate::{
     blame::Void,
+    field,
     keys::Context,
     limits::{BATCH_STATEMENTS, CUSTODY_LOGS},
-    log::{self, Body, Signed},
     merkle::{Hash, MAX_SIZE},
     name::MemberName,
     roster::Roster,
+    signed::{Body, Signed},
     strict::{self, Table},
     wire,
 };
@@ -50,8 +51,7 @@ impl Body for CustodyReport {
     const TABLE: &'static Table = &strict::CUSTODY_REPORT;
 
     fn parse(body: &[u8]) -> Result<Self, Void> {
-        let wire = wire::CustodyReport::decode(body)
-            .map_err(|error| Void::new("CustodyReport", error.to_string()))?;
+        let wire: wire::CustodyReport = field::message("CustodyReport", body)?;
         let member: MemberName = wire.member.parse()?;
         if wire.roster == 0 {
             return Err(Void::new("CustodyReport.roster", "versions start at 1"));
@@ -77,7 +77,7 @@ impl Body for CustodyReport {
             .collect::<Result<_, Void>>()?;
         let entrusted = wire.entrusted.map(|wire| Entrusted::parse(wire, &member)).transpose()?;
         Ok(Self {
-            federation: log::federation(wire.federation)?,
+            federation: field::federation(wire.federation)?,
             member,
             roster: wire.roster,
             made_at: wire.made_at,

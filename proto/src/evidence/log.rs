@@ -65,7 +65,7 @@ impl LogFork {
         };
         Ok(Self {
             member: wire.member.parse()?,
-            log_key: crate::log::key("LogFork.log_key", &wire.log_key)?,
+            log_key: crate::field::key("LogFork.log_key", &wire.log_key)?,
             old: wire.old,
             new: wire.new,
             departure,

@@ -1,3 +1,9 @@
+use crate::{
+    keys::{Context, PublicKey, SigningKey},
+    name::{MemberName, Publisher},
+    signed::Body,
+};
+
 use super::*;
 
 const FEDERATION: &str = "scamwatch.example";
@@ -196,12 +202,4 @@ fn a_body_counts_for_what_it_was_signed_for_only() {
         let signature = context.sign(&signed.body, &key_of(9));
         assert!(Signed { signature, ..signed.clone() }.verify(&key).is_err(), "{}", context.as_str());
     }
-}
-
-#[test]
-fn a_reason_has_one_name() {
-    for (name, reason) in WithdrawalReason::NAMES {
-        assert_eq!((reason.as_str(), WithdrawalReason::from_number(reason.number())), (name, reason));
-    }
-    assert_eq!(WithdrawalReason::from_number(9).as_str(), "other");
 }

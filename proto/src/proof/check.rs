@@ -8,11 +8,12 @@ use crate::{
     checkpoint::{SignedCheckpoint, origin_of},
     cosigner::{Cosigners, Quorum, Settlement},
     keys::{Context, VerifyingKey},
-    log::{KeyGrant, LogEntry, Signed},
+    log::{KeyGrant, LogEntry},
     merkle::{self, Hash},
     name::Address,
     note::{KeyKind, Note, key_id},
     roster::{AcceptedRoster, Member, Roster, RosterHistory, SignedRoster},
+    signed::Signed,
     statement::Statement,
 };
 

@@ -3,13 +3,14 @@ use crate::{
     checkpoint::{Checkpoint, origin_of},
     indicator::{Indicator, Kind},
     keys::PublicKey,
-    log::{KeyGrant, LogEntry, Signed},
+    log::{KeyGrant, LogEntry},
     merkle,
     release::Release,
     roster::{
         AcceptedRoster, Roster,
         tests::{first, key, roster as roster_of, signed},
     },
+    signed::Signed,
     statement::{Category, Claim, Report, Ruleset, Statement},
 };
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::{Reused, Roster};
 use crate::{
     blame::Void,
+    field,
     keys::{Context, PublicKey, SigningKey},
-    log,
     merkle::{self, Hash},
     name::MemberName,
     wire,
@@ -113,7 +113,7 @@ impl SignedRoster {
             .map(|signature| {
                 let bytes = signature.signature.as_ref().try_into();
                 Ok((
-                    log::key("RosterSignature.root_key", &signature.root_key)?,
+                    field::key("RosterSignature.root_key", &signature.root_key)?,
                     bytes.map_err(|_| Void::new("RosterSignature.signature", "64 bytes are expected"))?,
                 ))
             })

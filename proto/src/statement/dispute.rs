@@ -3,7 +3,7 @@
 use super::reference::{Reference, hash};
 use crate::{
     blame::Void,
-    log::paragraphs,
+    field::paragraphs,
     merkle::Hash,
     name::{Address, MemberName},
     wire,

@@ -1,6 +1,6 @@
 //! Where more stands.
 
-use crate::{blame::Void, log::line, merkle::Hash, wire};
+use crate::{blame::Void, field::line, merkle::Hash, wire};
 
 /// A source.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     blame::Void,
+    field::{line, paragraphs},
     indicator::{Indicator, Kind},
     limits::VALIDITY_SECONDS,
-    log::{line, paragraphs},
     merkle::Hash,
     wire,
 };

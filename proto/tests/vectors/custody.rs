@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use almenara_proto::{
     custody::{CustodyOfLog, CustodyReport, Entrusted, Item, Keeping, VerifiedReport, misfits, shares},
     keys::Context,
-    log::Signed,
     merkle::leaf_hash,
     name::MemberName,
     release::{Release, Rosters},
     roster::{Member, Roster},
+    signed::Signed,
 };
 use prost::Message as _;
 use serde_json::{Value, json};

@@ -3,9 +3,10 @@
 use almenara_proto::{
     batch::BatchHeader,
     keys::Context,
-    log::{Body, KeyGrant, KeyRevocation, LogEntry, Override, Signed, Withdrawal, WithdrawalReason},
+    log::{KeyGrant, KeyRevocation, LogEntry, Override, Withdrawal, WithdrawalReason},
     merkle::{self, Hash},
     prefix::Prefix,
+    signed::{Body, Signed},
 };
 use bytes::Bytes;
 use serde_json::{Value, json};

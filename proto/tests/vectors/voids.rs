@@ -2,7 +2,8 @@
 
 use almenara_proto::{
     batch::BatchHeader,
-    log::{Body, KeyGrant, LogEntry, Override, Signed, Withdrawal},
+    log::{KeyGrant, LogEntry, Override, Withdrawal},
+    signed::{Body, Signed},
     statement::Statement,
     wire,
 };

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use almenara_proto::{
     batch::{BatchHeader, Leaf, SignedBatch, VerifiedBatch},
-    log::{LogEntry, Override, Signed},
+    log::{LogEntry, Override},
     prefix::CheckedEntry,
     release::Tlp,
+    signed::Signed,
     statement::{Claim, Statement},
     wire::{self, RefusalCode},
 };

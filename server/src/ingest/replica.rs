@@ -108,9 +108,9 @@ mod tests {
         batch::{Author, Disclosure, VerifiedBatch, seal, statement_id},
         indicator::{Indicator, Kind},
         keys::SigningKey,
-        log::{Body as _, Signed},
         name::Publisher,
         release::Release,
+        signed::{Body as _, Signed},
         statement::{Category, Claim, Report, Ruleset, Statement},
     };
     use bytes::Bytes;

@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use almenara_proto::{
     keys::PublicKey,
-    log::{KeyRevocation, LogEntry, Signed, Withdrawal},
+    log::{KeyRevocation, LogEntry, Withdrawal},
     merkle::Hash,
     name::MemberName,
     prefix::CheckedEntry,
+    signed::Signed,
     statement::Statement,
 };
 

@@ -12,12 +12,7 @@ use tokio::sync::mpsc;
 
 use almenara_certs::Role;
 use almenara_client::clock;
-use almenara_proto::{
-    keys::PublicKey,
-    log::{KeyGrant, Signed},
-    name::Publisher,
-    wire,
-};
+use almenara_proto::{keys::PublicKey, log::KeyGrant, name::Publisher, signed::Signed, wire};
 
 use super::{
     federation::Federation,

@@ -17,11 +17,12 @@ use almenara_proto::{
     checkpoint::SignedCheckpoint,
     indicator::{Indicator, Kind},
     keys::{PublicKey, SigningKey},
-    log::{KeyGrant, LogEntry, Signed},
+    log::{KeyGrant, LogEntry},
     merkle::{self, Hash},
     name::Publisher,
     prefix::{CheckedEntry, Prefix},
     release::Release,
+    signed::Signed,
     statement::{Category, Claim, Report, Ruleset, Statement},
     tile::Edge,
 };

@@ -242,7 +242,8 @@ fn a_desk_gets_a_key_and_loses_it_through_files() {
 /// How many items of a file hold under the first member's root key.
 fn signed_by_root(path: &Path) -> usize {
     use almenara_proto::{
-        log::{KeyGrant, KeyRevocation, Signed},
+        log::{KeyGrant, KeyRevocation},
+        signed::Signed,
         wire::publish_request::Item,
     };
     let root = SigningKey::from_bytes(&[1; 32]).verifying_key();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::log::Signed;
+use crate::signed::Signed;
 
 fn report(member: &str, made_at: u64, logs: &[(&str, u64, u64, u64)]) -> CustodyReport {
     CustodyReport {
@@ -97,7 +97,7 @@ fn what_a_report_must_not_say_is_void() {
         report.entrusted.as_mut().map(change);
         let body = prost::Message::encode_to_vec(&report);
         assert_eq!(
-            <CustodyReport as crate::log::Body>::parse(&body)
+            <CustodyReport as crate::signed::Body>::parse(&body)
                 .map_err(|void| void.place.into_owned())
                 .map(drop),
             Err(place.to_owned())
