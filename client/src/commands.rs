@@ -6,12 +6,15 @@ use crate::{
     exit::{CliError, Outcome},
 };
 
+mod agree;
 mod desk;
+mod feeds;
 mod handling;
 mod held;
 mod history;
 mod list_args;
 mod lists;
+mod own_node;
 mod preview;
 mod send;
 #[cfg(test)]

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use super::{
+    agree::agree,
     desk,
     list_args::ListArgs,
-    lists, preview,
-    send::{self, OwnNode, Sending},
+    lists,
+    own_node::OwnNode,
+    preview,
+    send::{self, Sending},
 };
 use crate::{
     context::Context,
@@ -74,7 +77,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);
     }
-    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
+    let Some(node) = agree(&what, &node, context).await? else { return Ok(Outcome::No) };
     // Signed under the roster that the node knows too.
     let sealer = desk::sealer(None, context)?;
     let list = ListArgs { report: None, ..args.list };

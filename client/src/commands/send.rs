@@ -1,95 +1,19 @@
-//! What `publish`, `submit`, `withdraw`, `dispute` and `sight` share: the own member's node, and what it answers.
+//! What `publish`, `submit`, `withdraw`, `dispute` and `sight` share: what they send, and what the node answers.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use almenara_proto::{limits::MESSAGE_BYTES, wire::PublishRequest};
+use almenara_proto::wire::PublishRequest;
 use serde::Serialize;
 
-use super::unsettled;
+use super::{own_node::OwnNode, unsettled};
 use crate::{
-    connect::Caller,
     context::Context,
     exit::{CliError, Outcome},
     files::Growing,
-    publish::{self, Connected, Event, Feed, Interrupted, Log, Refused, Settings, Submission, Totals},
-    rosters,
-    rpc::publish_service_client::PublishServiceClient,
+    publish::{self, Event, Feed, Interrupted, Refused, Settings, Totals},
     signed,
     text::{count, tame},
-    tls::{self, Identity, SharedAuthorities},
 };
-
-/// The node of the member that our certificate belongs to: nobody else takes what we sign.
-#[derive(Clone)]
-pub(super) struct OwnNode {
-    pub(super) log: Log,
-    address: String,
-    identity: Identity,
-    authorities: SharedAuthorities,
-    clock: tls::Clock,
-}
-
-impl std::fmt::Display for OwnNode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the node of {} at {}", self.log.member, tame(&self.address))
-    }
-}
-
-impl OwnNode {
-    /// Finds it: the member by our certificate, its address and log key by the roster.
-    pub(super) fn find(context: &Context) -> Result<Self, CliError> {
-        let config = context.config()?;
-        let read =
-            |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| CliError::file(path, &error));
-        let chain = read(&config.tls.certificate)?;
-        let key = almenara_certs::read_private(&config.tls.key)?;
-        let identity = Identity::from_pem(&chain, &key)?;
-        let rosters = context.rosters()?;
-        let roster = &rosters.current().roster;
-        let name = identity.id().member().parse().map_err(CliError::usage)?;
-        let member = roster.members.get(&name).ok_or_else(|| {
-            CliError::usage(format!(
-                "{name}, whose certificate this is, is not on roster version {}",
-                roster.version
-            ))
-        })?;
-        let segment =
-            member.segments.last().ok_or_else(|| CliError::usage(format!("{name} has no log key")))?;
-        Ok(Self {
-            log: Log { member: name.clone(), key: segment.log_key.0 },
-            address: member.grpc.clone(),
-            identity,
-            authorities: SharedAuthorities::new(rosters::authorities(roster)?),
-            clock: context.clock.clone(),
-        })
-    }
-
-    async fn connect(self, window: usize) -> Result<Connected, CliError> {
-        let channel = tls::connect(
-            &self.address,
-            self.log.member.as_str(),
-            &self.identity,
-            &self.authorities,
-            &self.clock,
-        )
-        .await?;
-        let mut client = PublishServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES);
-        Connected::open(window, |requests| async move { client.publish(requests).await }).await
-    }
-}
-
-/// Items that are signed already, in memory.
-pub(super) struct Items(pub(super) std::collections::VecDeque<Submission>);
-
-impl Feed for Items {
-    fn next(&mut self) -> Result<Option<Submission>, CliError> {
-        Ok(self.0.pop_front())
-    }
-
-    fn again(&mut self, _: Vec<crate::draft::Draft>) -> Result<Option<Submission>, CliError> {
-        Ok(None)
-    }
-}
 
 /// One line of `--refused FILE`.
 #[derive(Serialize)]
@@ -284,30 +208,6 @@ fn keep<F: Feed>(interrupted: Interrupted<F>, context: &Context) -> Result<CliEr
          the same list again"
     ));
     Ok(error)
-}
-
-/// As [`ask`], and then settles what an earlier run left, before anything new is signed.
-pub(super) async fn agree(
-    what: &str,
-    node: &OwnNode,
-    context: &Context,
-) -> Result<Option<OwnNode>, CliError> {
-    let node = ask(what, node, context).await?;
-    if let Some(node) = &node {
-        unsettled::settle(node, context).await?;
-    }
-    Ok(node)
-}
-
-/// Shows what is about to leave and to whom, asks, and then calls the node once, so that both ends know the same
-/// roster before anything is signed. Nothing when the answer is no.
-pub(super) async fn ask(what: &str, node: &OwnNode, context: &Context) -> Result<Option<OwnNode>, CliError> {
-    context.output.note(format_args!("This sends {what} to {node}."));
-    if !context.output.confirm("Send it?")? {
-        return Ok(None);
-    }
-    Caller::open(context)?.call(&node.log.member).await?;
-    OwnNode::find(context).map(Some)
 }
 
 /// Writes signed items to a file instead of sending them.

@@ -6,9 +6,11 @@ use almenara_proto::{
 };
 
 use super::{
+    agree::agree,
     desk,
     handling::Handling,
-    send::{self, OwnNode, Sending},
+    own_node::OwnNode,
+    send::{self, Sending},
 };
 use crate::{
     context::Context,
@@ -116,7 +118,7 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         context.output.note(format_args!("Would send {what} to {node}."));
         return Ok(Outcome::Done);
     }
-    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
+    let Some(node) = agree(&what, &node, context).await? else { return Ok(Outcome::No) };
     // Signed under the roster that the node knows too.
     let feed = Sealing::new(std::iter::once(Ok(draft)), desk::sealer(None, context)?);
     send::send(Sending { feed, total: 1, refused: None, keep: true }, &node, context).await

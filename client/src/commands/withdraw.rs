@@ -16,8 +16,10 @@ use almenara_proto::{
 };
 
 use super::{
-    desk, held,
-    send::{self, Items, OwnNode, Sending},
+    agree::agree,
+    desk, feeds, held,
+    own_node::OwnNode,
+    send::{self, Sending},
 };
 use crate::{
     context::Context,
@@ -117,9 +119,10 @@ pub async fn run(args: Args, context: &Context) -> Result<Outcome, CliError> {
         return send::write(path, &sign()?, context);
     }
     let node = OwnNode::find(context)?;
-    let Some(node) = send::agree(&what, &node, context).await? else { return Ok(Outcome::No) };
+    let Some(node) = agree(&what, &node, context).await? else { return Ok(Outcome::No) };
     let items = sign()?.into_iter().map(Submission::parse).collect::<Result<_, _>>()?;
-    send::send(Sending { feed: Items(items), total: 0, refused: None, keep: true }, &node, context).await
+    send::send(Sending { feed: feeds::made(items), total: 0, refused: None, keep: true }, &node, context)
+        .await
 }
 
 /// Whoever agrees to an erasure: another desk of the member, or the member itself.
