@@ -15,7 +15,7 @@ use crate::{
     roster::{Member, Roster},
 };
 
-/// The cosign keys of one roster version. A key is read when a line claims to be its own: reading it takes a sixth of
+/// The cosign keys of one roster version. A key is read when a line claims to be its own: reading it takes a fifth of
 /// the time of using it, and a roster has many more members than a note has lines.
 #[derive(Clone, Copy, Debug)]
 pub struct Cosigners<'a>(&'a Roster);

@@ -13,10 +13,12 @@ pub(crate) fn message<M: prost::Message + Default>(place: &'static str, bytes: i
     M::decode(bytes).map_err(|error| Void::new(place, error.to_string()))
 }
 
+/// A public key; whether it may be used is judged where it is granted or rostered.
 pub(crate) fn key(place: &'static str, bytes: &[u8]) -> Result<PublicKey, Void> {
     bytes.try_into().map(PublicKey).map_err(|_| Void::new(place, "32 bytes are expected"))
 }
 
+/// A desk, which must be the member's own.
 pub(crate) fn publisher_of(member: &MemberName, name: &str) -> Result<Publisher, Void> {
     let publisher: Publisher = name.parse()?;
     if publisher.member() == member.as_str() {
@@ -26,6 +28,7 @@ pub(crate) fn publisher_of(member: &MemberName, name: &str) -> Result<Publisher,
     }
 }
 
+/// A federation's id, which is written like a name.
 pub(crate) fn federation(text: String) -> Result<String, Void> {
     if crate::name::is_name(&text) {
         Ok(text)

@@ -72,6 +72,16 @@ class Federation:
             f"almenarad --home solo join solo.roster --yes && long-log --home solo --entries {entries}"
         )
 
+    def draft(self, desk: str, domain: str) -> str:
+        """Writes drafts of a report on one domain, to be published by a desk, and gives the file's name."""
+        (self.folder / "one.txt").write_text(f"{domain}\n")
+        (self.folder / "one.jsonl").unlink(missing_ok=True)
+        self.shell(
+            f"almenara --home {desk} import one.txt --kind domain --category scam.investment --observed --tlp CLEAR "
+            "--pap CLEAR -o one.jsonl"
+        )
+        return "one.jsonl"
+
     def restart(self, home: str) -> None:
         self.start(f"almenarad --home {home} run")
 

@@ -74,11 +74,6 @@ def logged(federation: Federation, words: str) -> int:
 
 def publish(federation: Federation, domain: str) -> tuple[str, int]:
     """What the desk was told of one domain, and the exit code."""
-    (federation.folder / "one.txt").write_text(f"{domain}\n")
-    federation.shell(
-        "almenara --home desk import one.txt --kind domain --category scam.investment --observed --tlp CLEAR --pap CLEAR "
-        "-o one.jsonl"
-    )
-    done = federation.run(["almenara", "--home", "desk", "publish", "one.jsonl", "--yes"])
-    (federation.folder / "one.jsonl").unlink()
+    drafts = federation.draft("desk", domain)
+    done = federation.run(["almenara", "--home", "desk", "publish", drafts, "--yes"])
     return done.stdout + done.stderr, done.returncode

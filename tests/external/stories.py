@@ -76,11 +76,7 @@ class Story(Federation):
         self.wait(f"all nodes have roster version {version}", lambda: all(file.exists() for file in rosters))
 
     def publish(self, desk: str, name: str) -> None:
-        (self.folder / "one.txt").write_text(f"{name}\n")
-        self.shell(
-            f"almenara --home {desk} import one.txt --kind domain --category scam.investment --observed --tlp CLEAR "
-            f"--pap CLEAR -o one.jsonl && almenara --home {desk} publish one.jsonl --yes && rm one.jsonl"
-        )
+        self.shell(f"almenara --home {desk} publish {self.draft(desk, name)} --yes")
 
     def copy(self, home: str, to: str) -> None:
         """A backup of a stopped node's store."""
@@ -224,12 +220,8 @@ def is_stolen(story: Story) -> None:
     after = story.listed("app")
     story.checks.check("what was said before the theft still counts, and nothing after", after == LISTED, after)
     story.remark("The thief still has the key, and it is of no use any more:")
-    (story.folder / "two.txt").write_text("hospital.example\n")
-    story.shell(
-        "almenara --home thief import two.txt --kind domain --category scam.investment --observed --tlp CLEAR "
-        "--pap CLEAR -o two.jsonl"
-    )
-    story.tell("almenara --home thief publish two.jsonl --yes", 1, "is revoked since index")
+    drafts = story.draft("thief", "hospital.example")
+    story.tell(f"almenara --home thief publish {drafts} --yes", 1, "is revoked since index")
 
 
 def leaves(story: Story) -> None:
