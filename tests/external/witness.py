@@ -47,6 +47,9 @@ def check(checks: Checks, federation: Federation) -> None:
 
     witness = serve(federation)
     try:
+        # A node that starts faster would rightly say that it cannot be reached.
+        listens = f"curl --silent --output /dev/null http://{place}/"
+        federation.wait("the witness listens", lambda: federation.run(listens.split()).returncode == 0)
         federation.start("almenarad --home solo run")
         shown = federation.within(30, lambda: cosigned(ENTRIES))
         checks.check("it cosigns the checkpoint, and /log/checkpoint shows its line", shown, page("checkpoint"))
