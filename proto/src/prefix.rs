@@ -180,6 +180,17 @@ impl Prefix {
         self.keys.iter().map(|(key, life)| KeptKey::of(*key, life))
     }
 
+    /// The keys whose life is another one than in `before`, an earlier state of the same log: those that did no more
+    /// than speak, which the entries between the two tell, and all others.
+    #[must_use]
+    pub fn keys_since(&self, before: &Self) -> (Vec<KeptKey>, Vec<KeptKey>) {
+        let changed = self.keys.iter().filter(|(key, life)| before.keys.get(*key) != Some(*life));
+        changed.map(|(key, life)| KeptKey::of(*key, life)).partition(|kept| {
+            let before = before.keys.get(&kept.key).map(|life| KeptKey::of(kept.key, life));
+            before.is_some_and(|before| KeptKey { last_seq: kept.last_seq, ..before } == *kept)
+        })
+    }
+
     /// `cut(key)`: entries at or above it do not count (PROTOCOL.md §6).
     #[must_use]
     pub fn cut(&self, key: &PublicKey) -> Option<u64> {

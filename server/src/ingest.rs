@@ -256,7 +256,7 @@ impl Ingest {
     /// [`NotNow`]; a refusal is a value.
     pub async fn judge(
         &self,
-        account: &Account,
+        account: &Arc<Account>,
         item: wire::publish_request::Item,
         room: Room,
         now: u64,
@@ -264,7 +264,7 @@ impl Ingest {
         let verifying = self.verifying.acquire().await.map_err(|_| NotNow::Stopping)?;
         let id = item_id(&item);
         let (account, rosters, safeguards, points) =
-            (account.clone(), self.rosters.clone(), self.safeguards.current(), self.points.clone());
+            (Arc::clone(account), self.rosters.clone(), self.safeguards.current(), self.points.clone());
         let large = matches!(&item, wire::publish_request::Item::Batch(batch) if batch.statements.len() > 64);
         let admit = move || admit(&account, item, now, &rosters, &safeguards, &points);
         // Small items are cheaper done here than handed to another thread.

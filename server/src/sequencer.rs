@@ -98,6 +98,10 @@ pub struct Sequencer {
     cosignatures: Cosignatures,
     logs: BTreeMap<MemberName, Draft>,
     usage: HashMap<String, Usage>,
+    /// Of these it is not stored yet.
+    unsaved: HashSet<String>,
+    /// Unix seconds: when it was stored last.
+    saved_at: u64,
     tombstones: HashSet<[u8; 32]>,
     /// Of each member's keys, from the logs of others; applied to every prefix that is published.
     revocations: HashMap<String, BTreeMap<PublicKey, u64>>,
@@ -139,7 +143,15 @@ impl Sequencer {
         while let Some(group) = gather(&mut jobs).await {
             self.commit(group).await?;
         }
-        Ok(())
+        let unsaved = self.unsaved(&[]);
+        if unsaved.is_empty() { Ok(()) } else { self.store.commit(&[], &unsaved).await }
+    }
+
+    /// What is not stored yet, `more` of a group included.
+    fn unsaved(&self, more: &[Usage]) -> Vec<Usage> {
+        let newer = |publisher: &str| more.iter().any(|usage| usage.publisher == publisher);
+        let waiting = self.unsaved.iter().filter(|publisher| !newer(publisher));
+        waiting.filter_map(|publisher| self.usage.get(publisher)).chain(more).cloned().collect()
     }
 
     /// One group, in order: judge, write, publish the heads, answer.
@@ -228,7 +240,11 @@ impl Sequencer {
             return Ok(());
         }
         let (drafts, appends): (Vec<Draft>, Vec<Append>) = writes.into_iter().unzip();
-        if let Err(error) = self.store.commit(&appends, &usage).await {
+        // Once a second: a row for each of many desks in each commit would be dear, and what a crash forgets was used
+        // within one second.
+        let now = (self.clock)();
+        let saved = if now == self.saved_at { Vec::new() } else { self.unsaved(&usage) };
+        if let Err(error) = self.store.commit(&appends, &saved).await {
             if !error.is_survivable() {
                 return Err(error);
             }
@@ -240,7 +256,12 @@ impl Sequencer {
         // A crash from here on loses no more than the answers: the items are in the log, and publishing them
         // again finds them.
         self.tombstones.extend(appends.iter().flat_map(|append| &append.tombstones).map(|stone| stone.tag));
+        self.unsaved.extend(usage.iter().map(|usage| usage.publisher.clone()));
         self.usage.extend(usage.into_iter().map(|usage| (usage.publisher.clone(), usage)));
+        if !saved.is_empty() {
+            self.saved_at = now;
+            self.unsaved.clear();
+        }
         // First what revocations end in the logs of others: nobody sees the entry before its effect.
         for append in &appends {
             self.learn(&append.revocations);

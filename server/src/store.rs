@@ -47,15 +47,8 @@ pub enum StoreError {
     #[error("no space is left where the node keeps its data: nothing was stored; free some and try again")]
     Full,
     /// The head is not where the writer thought: somebody else wrote.
-    #[error(
-        "the head of log {log} moved from {expected} under its writer: another process writes the same store"
-    )]
-    HeadMoved {
-        /// Which log.
-        log: u16,
-        /// Size that the writer knew.
-        expected: u64,
-    },
+    #[error("the head of a log moved under its writer: another process writes the same store")]
+    HeadMoved,
     /// What is stored contradicts itself.
     #[error("the stored {what} is damaged: {why}")]
     Damaged {

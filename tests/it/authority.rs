@@ -7,6 +7,7 @@ use almenara_proto::{
     batch::{Author, seal},
     keys::PublicKey,
     name::Publisher,
+    prefix::Prefix,
     wire::{Counted, RefusalCode, publish_request::Item},
 };
 use almenara_tests::{
@@ -15,7 +16,7 @@ use almenara_tests::{
     reader::counted,
 };
 
-use crate::{ONE, TWO};
+use crate::{ONE, THREE, TWO};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn weak_keys_and_keys_of_others_are_not_granted() -> Result<()> {
@@ -154,5 +155,39 @@ async fn a_revocation_in_another_members_log_counts_as_well() -> Result<()> {
         let listed: Vec<bool> = verdicts.iter().map(|verdict| verdict.listed).collect();
         assert_eq!(listed, [true, false], "node {node}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_finds_every_log_as_it_was_what_a_cut_key_said_included() -> Result<()> {
+    let mut cluster = Cluster::start(&THREE).await?;
+    cluster.grant(0, "cyber-desk", 100).await?;
+    let colleague = cluster.grant(0, "other-desk", 101).await?;
+    colleague.say(vec![report(0, "before.example")?], 1).await??;
+    cluster.caught_up(2, 0).await?;
+    // The police do not hear of the revocation, the bank does: to it what the desk says from now on is void.
+    cluster.stop(0).await?;
+    cluster.operate(1, Item::KeyRevocation(cluster.key_revocation(0, &key(100), 3)?.to_wire())).await??;
+    cluster.caught_up(2, 1).await?;
+    cluster.stop(1).await?;
+    cluster.stop(2).await?;
+    cluster.restart(0).await?;
+    let desk = cluster.desk(0, "cyber-desk", 100).await?;
+    let colleague = cluster.desk(0, "other-desk", 101).await?;
+    desk.say(vec![report(1, "cut.example")?], 5).await??;
+    colleague.say(vec![report(2, "after.example")?], 7).await??;
+    cluster.restart(2).await?;
+    cluster.wait_for(2, 0, 5).await?;
+    let police = cluster.member(0)?.name.clone();
+    let as_it_is = |cluster: &Cluster| -> Result<Prefix> {
+        Ok(Prefix::clone(&cluster.node(2)?.heads().get(&police).context("its log")?.prefix))
+    };
+    let before = as_it_is(&cluster)?;
+    let said = |key| before.key(&PublicKey::of(&key)).and_then(|life| Some((life.last_seq?, life.cut)));
+    assert_eq!(said(key(100)), Some((5, Some(3))));
+    assert_eq!(said(key(101)), Some((7, None)));
+    cluster.stop(2).await?;
+    cluster.restart(2).await?;
+    assert_eq!(as_it_is(&cluster)?, before);
     Ok(())
 }

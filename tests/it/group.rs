@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
+use sqlx::{AnyConnection, Connection as _, Executor as _};
 
 use almenara_proto::{
     batch::SignedBatch,
@@ -115,5 +116,19 @@ async fn a_batch_is_refused_with_every_reason_at_once_and_leaves_nothing_behind(
     assert_eq!(refusal.0.leaves.len(), 2, "{refusal}");
     let receipt = desk.say(vec![report(0, "good.example")?], 1).await?.context("nothing was kept")?;
     assert_eq!(receipt.index, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_writer_of_the_same_store_is_noticed_before_anything_is_written() -> Result<()> {
+    let mut cluster = Cluster::start(&ONE).await?;
+    let desk = cluster.grant(0, "cyber-desk", 100).await?;
+    let mut other = AnyConnection::connect(&cluster.settings(0).await?.store_url).await?;
+    other.execute("UPDATE logs SET size = 7").await?;
+    assert!(desk.say(vec![report(0, "scam.example")?], 1).await.is_err(), "no receipt");
+    let why = cluster.stop(0).await.expect_err("it wrote beside another");
+    assert!(why.to_string().contains("moved under its writer"), "{why}");
+    let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM entries").fetch_one(&mut other).await?;
+    assert_eq!(entries, 1, "the grant");
     Ok(())
 }

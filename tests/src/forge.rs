@@ -103,6 +103,7 @@ impl Cluster {
             moved_at: 0,
             entries: new,
             tiles,
+            spoke: Vec::new(),
             keys: prefix.keys().collect(),
             withdrawn: Vec::new(),
             erased: Vec::new(),

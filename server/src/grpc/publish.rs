@@ -1,6 +1,9 @@
 //! `PublishService`: items in, one answer each, in order.
 
-use std::pin::{Pin, pin};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+};
 
 use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -11,6 +14,7 @@ use almenara_proto::{blame::Blame, wire};
 
 use super::{Api, services::publish_service_server::PublishService};
 use crate::{
+    clock::Clock,
     error,
     identity::Account,
     ingest::{Answer, Ingest, Judged, Outcome, Refusal, Room},
@@ -37,26 +41,36 @@ impl PublishService for PublishApi {
         let account = self.0.account(&request)?;
         let (answers, waiting) = mpsc::channel(WINDOW);
         // A task of its own: whoever does not read answers must not keep what others need for theirs.
-        tokio::spawn(take(self.0.clone(), account, request.into_inner(), answers));
+        let door = Door {
+            ingest: self.0.ingest.clone(),
+            account: Arc::new(account),
+            clock: Arc::clone(&self.0.clock),
+        };
+        tokio::spawn(take(Arc::new(door), request.into_inner(), answers));
         Ok(Response::new(Box::pin(ReceiverStream::new(waiting).then(answer))))
     }
 }
 
+/// The entrance, for one caller.
+struct Door {
+    ingest: Ingest,
+    account: Arc<Account>,
+    clock: Clock,
+}
+
 /// Judges many items at once, and hands them to the sequencer in their order.
 async fn take(
-    api: Api,
-    account: Account,
+    door: Arc<Door>,
     items: Streaming<wire::PublishRequest>,
     answers: mpsc::Sender<Result<Answer, Status>>,
 ) {
-    let ingest = api.ingest.clone();
-    let judged = stream::unfold((api.ingest.clone(), items, answers), next)
-        .map(move |(place, item)| judge(api.clone(), account.clone(), place, item))
+    let judged = stream::unfold((Arc::clone(&door), items, answers), next)
+        .map(|(place, item)| judge(Arc::clone(&door), place, item))
         .buffered(WINDOW);
     let mut judged = pin!(judged);
     while let Some((place, judged)) = judged.next().await {
         let answer = match judged {
-            Ok(judged) => ingest.enqueue(judged).await.map_err(Status::from),
+            Ok(judged) => door.ingest.enqueue(judged).await.map_err(Status::from),
             Err(status) => Err(status),
         };
         let over = answer.is_err();
@@ -69,30 +83,31 @@ async fn take(
 
 type Place = mpsc::OwnedPermit<Result<Answer, Status>>;
 type Roomy = (Room, wire::publish_request::Item);
-type Arriving = (Ingest, Streaming<wire::PublishRequest>, mpsc::Sender<Result<Answer, Status>>);
+type Arriving = (Arc<Door>, Streaming<wire::PublishRequest>, mpsc::Sender<Result<Answer, Status>>);
 
 /// Reads an item when there is a place for its answer, and waits until there is room for its bytes: nothing more
 /// of the stream is read before.
-async fn next((ingest, mut items, answers): Arriving) -> Option<((Place, Result<Roomy, Status>), Arriving)> {
+async fn next((door, mut items, answers): Arriving) -> Option<((Place, Result<Roomy, Status>), Arriving)> {
     let place = answers.clone().reserve_owned().await.ok()?;
     let item = match items.message().await.transpose()? {
         Ok(wire::PublishRequest { item: Some(item) }) => {
-            ingest.room(&item).await.map(|room| (room, item)).map_err(Status::from)
+            door.ingest.room(&item).await.map(|room| (room, item)).map_err(Status::from)
         }
         Ok(_) => Err(error::status(Blame::Malformed, &"a request without an item")),
         Err(status) => Err(status),
     };
-    Some(((place, item), (ingest, items, answers)))
+    Some(((place, item), (door, items, answers)))
 }
 
 async fn judge(
-    api: Api,
-    account: Account,
+    door: Arc<Door>,
     place: Place,
     item: Result<Roomy, Status>,
 ) -> (Place, Result<Judged, Status>) {
     let judged = match item {
-        Ok((room, item)) => api.ingest.judge(&account, item, room, (api.clock)()).await.map_err(Status::from),
+        Ok((room, item)) => {
+            door.ingest.judge(&door.account, item, room, (door.clock)()).await.map_err(Status::from)
+        }
         Err(status) => Err(status),
     };
     (place, judged)

@@ -5,11 +5,7 @@ use bytes::Bytes;
 use almenara_client::store::is_settled;
 use almenara_proto::{checkpoint::SignedCheckpoint, log::LogEntry, name::MemberName, tile::edge_tiles};
 
-use super::{
-    Draft, Sequencer,
-    standing::Standing,
-    take::{Collected, spoken_of},
-};
+use super::{Draft, Sequencer, standing::Standing, take::Collected};
 use crate::{
     heads::Settled,
     ingest::ReplicaPage,
@@ -45,7 +41,15 @@ impl Sequencer {
             }
             draft.checkpoint = Some(signed);
         }
-        let keys = draft.prefix.keys().filter(|kept| collected.keys.contains(&kept.key)).collect();
+        let before = self.logs.get(draft.prefix.member()).map(|known| &known.prefix);
+        let (mut spoke, mut keys) = match before {
+            Some(before) => draft.prefix.keys_since(before),
+            None => (Vec::new(), draft.prefix.keys().collect()),
+        };
+        // An entry beyond its key's cut takes its `seq` without counting: a start would not know.
+        if !collected.entries.iter().all(|entry| entry.counts) {
+            keys.append(&mut spoke);
+        }
         Ok(Append {
             log: draft.log,
             old_size,
@@ -58,6 +62,7 @@ impl Sequencer {
             moved_at: draft.moved_at,
             entries: collected.entries,
             tiles,
+            spoke,
             keys,
             withdrawn: collected.withdrawn,
             erased: collected.erased,
@@ -97,7 +102,6 @@ impl Sequencer {
                 draft.hollow = draft.hollow.or(Some(entry.new.index));
             }
             collected.leaves.push(entry.leaf);
-            collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
             if let Some(counted) = &entry.counted {
                 collected.learn(&member, counted);
             }
@@ -137,7 +141,6 @@ impl Sequencer {
         let (mut collected, mut standing) = (Collected::default(), Standing::default());
         for entry in page.entries {
             collected.leaves.push(entry.leaf);
-            collected.keys.extend(entry.counted.as_ref().and_then(spoken_of));
             if let Some(counted) = &entry.counted {
                 collected.learn(&self.own.member, counted);
             }

@@ -1,7 +1,7 @@
 //! Taking up what is stored: starting and recovering from a crash are the same.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -55,6 +55,8 @@ impl Sequencer {
             cosignatures,
             logs: BTreeMap::new(),
             usage,
+            unsaved: HashSet::new(),
+            saved_at: 0,
             tombstones,
             revocations: HashMap::new(),
         };

@@ -1,11 +1,10 @@
 //! What an item that passed adds to the log.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
 use almenara_proto::{
-    keys::PublicKey,
     log::{KeyRevocation, LogEntry, Withdrawal},
     merkle::Hash,
     name::MemberName,
@@ -30,7 +29,6 @@ use crate::{
 pub(super) struct Collected {
     pub(super) entries: Vec<NewEntry>,
     pub(super) leaves: Vec<Hash>,
-    pub(super) keys: HashSet<PublicKey>,
     pub(super) withdrawn: Vec<(Place, u64)>,
     pub(super) erased: Vec<Erasure>,
     /// By tag: the latest counts, and PostgreSQL takes a row only once in a statement.
@@ -139,10 +137,8 @@ impl Sequencer {
         open: bool,
     ) {
         let id = entry.entry().id();
-        let key = spoken_of(entry.entry());
         let appended = draft.prefix.append_checked(&bytes, Ok(entry), &self.rosters.current().roster);
         collected.leaves.push(appended.leaf);
-        collected.keys.extend(key);
         if let Ok(entry) = &appended.outcome {
             collected.learn(&self.own.member, entry);
         }
@@ -156,16 +152,5 @@ impl Sequencer {
             leaf_hashes: None,
             relayed: false,
         });
-    }
-}
-
-/// The key whose life an entry changes.
-pub(super) fn spoken_of(entry: &LogEntry) -> Option<PublicKey> {
-    match entry {
-        LogEntry::Batch(signed) => Some(signed.content.key),
-        LogEntry::Withdrawal(signed) => Some(signed.content.key),
-        LogEntry::KeyGrant(signed) => Some(signed.content.key),
-        LogEntry::KeyRevocation(signed) => Some(signed.content.key),
-        LogEntry::Override(_) => None,
     }
 }

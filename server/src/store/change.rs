@@ -269,6 +269,7 @@ mod tests {
                 relayed: false,
             }],
             tiles: Vec::new(),
+            spoke: Vec::new(),
             keys: Vec::new(),
             withdrawn: Vec::new(),
             erased: Vec::new(),

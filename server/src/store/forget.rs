@@ -38,7 +38,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        self.fresh.forget_places(first, last);
+        self.fresh.forget_log(log, first, last);
         self.erased.forget(|place| place.log() == log);
         Ok(())
     }

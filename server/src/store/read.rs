@@ -91,8 +91,10 @@ impl Store {
         let mut heads = Vec::new();
         for row in rows {
             let log: i64 = row.try_get(0)?;
+            let number = LogId(u16::try_from(log).map_err(|error| damaged("log number")(&error))?);
+            let stored = self.keys(log).await?;
             heads.push(StoredHead {
-                log: LogId(u16::try_from(log).map_err(|error| damaged("log number")(&error))?),
+                log: number,
                 member: row.try_get(1)?,
                 size: unsigned(row.try_get(2)?),
                 tree: CompactRange::from_bytes(&row.try_get::<Vec<u8>, _>(3)?)
@@ -101,13 +103,17 @@ impl Store {
                 settled: row.try_get::<Vec<u8>, _>(5)?.into(),
                 hollow: optional(row.try_get(6)?),
                 moved_at: unsigned(row.try_get(7)?),
-                keys: self.keys(log).await?,
+                keys: stored
+                    .into_iter()
+                    .map(|kept| self.fresh.key(number, &kept.key).unwrap_or(kept))
+                    .collect(),
             });
         }
         Ok(heads)
     }
 
-    async fn keys(&self, log: i64) -> Result<Vec<KeptKey>, StoreError> {
+    /// A log's keys as they were written; what they said since waits in `fresh`.
+    pub(super) async fn keys(&self, log: i64) -> Result<Vec<KeptKey>, StoreError> {
         let key = |row: &AnyRow| -> Result<KeptKey, StoreError> {
             let bytes: Vec<u8> = row.try_get(0)?;
             Ok(KeptKey {

@@ -21,12 +21,23 @@ pub(super) enum Column {
     Bytes(&'static str),
 }
 
-/// Where rows go, and what happens to one whose key is taken: nothing here means an error.
+/// Where rows go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
     pub name: &'static str,
     pub columns: &'static [Column],
-    pub conflict: &'static str,
+    pub write: Write,
+}
+
+/// What rows do to their table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Write {
+    /// They are added; a key that is taken is an error.
+    Insert,
+    /// They are added; what happens when a key is taken.
+    Upsert(&'static str),
+    /// They change rows: how, and which. The new ones are called `new`.
+    Update { set: &'static str, of: &'static str },
 }
 
 /// Rows for one table.
@@ -149,8 +160,17 @@ impl Table {
             Dialect::Sqlite => format!("(SELECT value AS v FROM json_each(${first})) AS rows"),
             Dialect::Postgres => format!("json_array_elements(${first}::json) AS v"),
         };
-        let (table, names, values, conflict) =
-            (self.name, names.join(", "), values.join(", "), self.conflict);
+        let (table, names, values) = (self.name, names.join(", "), values.join(", "));
+        let conflict = match self.write {
+            Write::Insert => "",
+            Write::Upsert(conflict) => conflict,
+            Write::Update { set, of } => {
+                return format!(
+                    "WITH new ({names}) AS (SELECT {values} FROM {rows}) \
+                     UPDATE {table} SET {set} FROM new WHERE {of}"
+                );
+            }
+        };
         // SQLite reads `ON` after a FROM as a join's without the WHERE.
         format!("INSERT INTO {table} ({names}) SELECT {values} FROM {rows} WHERE true {conflict}")
     }

@@ -1,9 +1,13 @@
 //! The writing transaction: everything that one group commit adds, all or nothing.
 
-use bytes::Bytes;
-use sqlx::{Any, Row as _, Transaction};
+use std::collections::HashMap;
 
-use almenara_proto::{keys::PublicKey, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId};
+use bytes::Bytes;
+use sqlx::{Row as _, error::ErrorKind};
+
+use almenara_proto::{
+    keys::PublicKey, log::LogEntry, merkle::Hash, prefix::KeptKey, statement::Statement, tile::TileId,
+};
 
 use crate::heads::Settled;
 
@@ -12,9 +16,10 @@ use super::{
     chunks::{Stored, chunk, chunks},
     erased::{self, Erasure},
     fresh::IndexRow,
+    read::StoredEntry,
     rows::{Inserts, Row},
     tables::{
-        ENTRIES, HASHES, KEYS, LEAF_HASHES, PAYLOADS, QUOTAS, RELAYED, REVOCATIONS, SETTLINGS, TILES,
+        ENTRIES, HASHES, HEADS, KEYS, LEAF_HASHES, PAYLOADS, QUOTAS, RELAYED, REVOCATIONS, SETTLINGS, TILES,
         TOMBSTONES, WITHDRAWN,
     },
 };
@@ -48,7 +53,9 @@ pub struct Append {
     pub entries: Vec<NewEntry>,
     /// Every tile whose content changed.
     pub tiles: Vec<(TileId, Vec<u8>)>,
-    /// Keys that were granted, spoke or were revoked.
+    /// Keys that spoke, and of which nothing else is new: the entries that count tell it.
+    pub spoke: Vec<KeptKey>,
+    /// All other keys of which something is new.
     pub keys: Vec<KeptKey>,
     /// Places that ended, and the withdrawal's index.
     pub withdrawn: Vec<(Place, u64)>,
@@ -157,13 +164,10 @@ impl Store {
     /// # Errors
     /// Nothing of the group was kept. [`StoreError::is_survivable`] tells whether to go on.
     pub async fn commit(&self, appends: &[Append], usage: &[Usage]) -> Result<(), StoreError> {
-        let mut transaction = self.writer.begin().await?;
-        for append in appends {
-            move_head(&mut transaction, append).await?;
-        }
         let mut inserts = Inserts::default();
         let mut rows = Vec::new();
         for append in appends {
+            inserts.add(HEADS, [append], head);
             add(&mut inserts, append)?;
             rows.extend(index_rows(append.log, &append.entries)?);
         }
@@ -171,9 +175,13 @@ impl Store {
             row.text(&usage.publisher).number(signed(usage.day)).number(signed(usage.statements));
         };
         inserts.add(QUOTAS, usage, quota);
-        let due = self.fresh.due(&rows);
-        inserts.add(HASHES, due.iter().flatten(), index_row);
-        inserts.send(self.dialect, &mut transaction).await?;
+        let due = self.fresh.due(&rows, appends);
+        if let Some(due) = &due {
+            inserts.add(HASHES, &due.rows, index_row);
+            inserts.add(KEYS, &due.spoke, |row, ((log, _), key)| key_row(row, *log, key));
+        }
+        let mut transaction = self.writer.begin().await?;
+        inserts.send(self.dialect, &mut transaction).await.map_err(head_moved)?;
         if due.is_some() {
             sqlx::query("UPDATE logs SET indexed = size").execute(&mut *transaction).await?;
         }
@@ -181,27 +189,37 @@ impl Store {
         appends.iter().for_each(|append| self.erased.keep(&append.erased));
         match due {
             Some(_) => self.fresh.written(),
-            None => self.fresh.keep(rows),
+            None => self.fresh.keep(rows, appends),
         }
         Ok(())
     }
 
-    /// After a start: the rows of statements that no index has yet, out of their payloads.
+    /// After a start: the rows of statements that no index has yet, out of their payloads, and what keys said last, out of
+    /// entries.
     pub(super) async fn recall_fresh(&self) -> Result<(), StoreError> {
         let logs = sqlx::query("SELECT log, indexed, size FROM logs WHERE indexed < size")
             .fetch_all(&self.readers)
             .await?;
         for row in logs {
             let log: i64 = row.try_get(0)?;
+            let keys = self.keys(log).await?;
+            let mut keys: HashMap<PublicKey, KeptKey> =
+                keys.into_iter().map(|kept| (kept.key, kept)).collect();
             let log = LogId(u16::try_from(log).unwrap_or(u16::MAX));
             let (indexed, size): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
             let (indexed, size) = (indexed.cast_unsigned(), size.cast_unsigned());
             for from in (indexed..size).step_by(RECALLED) {
                 let to = from.saturating_add(RECALLED as u64).min(size);
-                let mut rows = Vec::new();
+                let (mut rows, mut spoke) = (Vec::new(), Vec::new());
                 for entry in self.entries(log, from, to, u32::MAX).await? {
                     let place = Place::new(log, entry.index, 0)?;
                     rows.push((id_prefix(&entry.id()), place.number()));
+                    if let Some((key, seq)) = said(&entry)
+                        && let Some(kept) = keys.get_mut(&key)
+                    {
+                        kept.last_seq = kept.last_seq.max(Some(seq));
+                        spoke.push(kept.clone());
+                    }
                 }
                 for (entry, statements) in self.statements(log, from, to).await? {
                     for (leaf, bytes) in statements {
@@ -211,7 +229,7 @@ impl Store {
                         }
                     }
                 }
-                self.fresh.keep(rows);
+                self.fresh.recall(log, rows, spoke);
             }
         }
         Ok(())
@@ -235,25 +253,21 @@ impl Store {
     }
 }
 
-/// Moves a log's head, by compare-and-swap: whoever else wrote meanwhile is noticed before anything is added.
-async fn move_head(transaction: &mut Transaction<'_, Any>, append: &Append) -> Result<(), StoreError> {
-    let text = "UPDATE logs SET size = $1, tree = $2, checkpoint = $3, settled = $4, hollow = $5, moved_at = $6 \
-                WHERE log = $7 AND size = $8";
-    let moved = sqlx::query(text)
-        .bind(signed(append.size))
-        .bind(append.tree.clone())
-        .bind(append.checkpoint.to_vec())
-        .bind(append.settled.to_vec())
-        .bind(optional(append.hollow))
-        .bind(signed(append.moved_at))
-        .bind(i64::from(append.log.0))
-        .bind(signed(append.old_size))
-        .execute(&mut **transaction)
-        .await?;
-    if moved.rows_affected() == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::HeadMoved { log: append.log.0, expected: append.old_size })
+fn head(row: &mut Row<'_>, append: &Append) {
+    row.number(i64::from(append.log.0)).number(signed(append.old_size)).number(signed(append.size));
+    row.bytes(&append.tree).bytes(&append.checkpoint).bytes(&append.settled);
+    row.number(optional(append.hollow)).number(signed(append.moved_at));
+}
+
+/// Nothing but a head that somebody else moved is ever without a value.
+fn head_moved(error: StoreError) -> StoreError {
+    match &error {
+        StoreError::Database(cause)
+            if cause.as_database_error().is_some_and(|it| it.kind() == ErrorKind::NotNullViolation) =>
+        {
+            StoreError::HeadMoved
+        }
+        _ => error,
     }
 }
 
@@ -273,11 +287,7 @@ fn add(inserts: &mut Inserts, append: &Append) -> Result<(), StoreError> {
         row.number(log).number(i64::from(tile.level)).number(signed(tile.index)).bytes(hashes);
     };
     inserts.add(TILES, &append.tiles, tile);
-    let key = |row: &mut Row<'_>, key: &KeptKey| {
-        row.number(log).bytes(&key.key.0).text(key.publisher.as_str()).number(signed(key.granted_at));
-        row.number(optional(key.last_seq)).number(optional(key.cut)).number(optional(key.revoked_at));
-    };
-    inserts.add(KEYS, &append.keys, key);
+    inserts.add(KEYS, &append.keys, |row, key| key_row(row, append.log, key));
     add_statements(inserts, append.log, &append.entries)?;
     let ended = |row: &mut Row<'_>, (place, by): &(Place, u64)| {
         row.number(place.number()).number(signed(*by));
@@ -295,6 +305,14 @@ fn add(inserts: &mut Inserts, append: &Append) -> Result<(), StoreError> {
     };
     inserts.add(REVOCATIONS, &append.revocations, revocation);
     Ok(())
+}
+
+fn key_row(row: &mut Row<'_>, log: LogId, key: &KeptKey) {
+    row.number(i64::from(log.0))
+        .bytes(&key.key.0)
+        .text(key.publisher.as_str())
+        .number(signed(key.granted_at));
+    row.number(optional(key.last_seq)).number(optional(key.cut)).number(optional(key.revoked_at));
 }
 
 /// Writes payloads in chunks, the leaf hashes of entries that are not here whole, and which came from a relay.
@@ -337,6 +355,15 @@ pub(super) fn index_rows(log: LogId, entries: &[NewEntry]) -> Result<Vec<IndexRo
 
 pub(super) fn index_row(row: &mut Row<'_>, (hash, place): &IndexRow) {
     row.number(*hash).number(*place);
+}
+
+/// The key and the `seq` of an entry that counts. Keys of entries that do not are written with them.
+fn said(entry: &StoredEntry) -> Option<(PublicKey, u64)> {
+    match LogEntry::parse(&entry.bytes).ok().filter(|_| entry.counts)? {
+        LogEntry::Batch(signed) => Some((signed.content.key, signed.content.seq)),
+        LogEntry::Withdrawal(signed) => Some((signed.content.key, signed.content.seq)),
+        LogEntry::KeyGrant(_) | LogEntry::KeyRevocation(_) | LogEntry::Override(_) => None,
+    }
 }
 
 /// First 8 bytes of an id.

@@ -119,6 +119,7 @@ async fn main() -> Result<()> {
         hollow: None,
         entries,
         tiles: Edge::new().append(&leaves),
+        spoke: Vec::new(),
         keys: prefix.keys().collect(),
         moved_at: now,
         withdrawn: Vec::new(),
