@@ -14,8 +14,9 @@ use almenara_proto::{keys::PublicKey, prefix::KeptKey};
 
 use super::{LogId, Place, write::Append};
 
-/// Rows that are written together: some hundred pages then take ten rows each, at 16 bytes a row in memory.
-pub(super) const FLUSH: usize = 16_384;
+/// Rows that are written together: of a million statements each page of the index then takes ten of them. In memory they
+/// have 16 bytes each, and a start derives them again.
+pub(super) const FLUSH: usize = 32_768;
 
 /// `(indicator, place)`, as the columns have them.
 pub(super) type IndexRow = (i64, i64);
@@ -125,7 +126,22 @@ impl Fresh {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use almenara_proto::{
+        batch::{Author, seal},
+        indicator::{Indicator, Kind},
+        keys::SigningKey,
+        log::LogEntry,
+        merkle::CompactRange,
+        name::Publisher,
+        release::Release,
+        statement::{Category, Claim, Report, Ruleset, Statement},
+    };
+    use bytes::Bytes;
+
+    use super::{
+        super::{Store, write::NewEntry},
+        *,
+    };
 
     #[test]
     fn rows_wait_until_there_are_many() {
@@ -140,5 +156,114 @@ mod tests {
         assert!(due.is_sorted());
         fresh.written();
         assert!(fresh.places(&[7]).is_empty());
+    }
+
+    /// A batch of one as entry `seq` - 1, and as many index rows as it shall bring.
+    fn batch(key: &SigningKey, publisher: &Publisher, seq: u64, rows: u32) -> NewEntry {
+        let author = Author { federation: "f.example", publisher, key };
+        let statement = Statement {
+            nonce: [0; 16],
+            indicator: Indicator::new(Kind::Domain, "scam.example").expect("a domain"),
+            made_at: 1,
+            ruleset: Ruleset::default(),
+            release: Release::clear(),
+            copies: 0,
+            claim: Claim::Report(Report::new(Kind::Domain, Category::PHISHING, 1)),
+        };
+        let batch = seal(&author, vec![statement], seq, 1, 1).expect("a batch");
+        let entry = LogEntry::Batch(batch.header);
+        NewEntry {
+            index: seq - 1,
+            id: entry.id(),
+            bytes: entry.encode(),
+            counts: true,
+            open: true,
+            statements: (0..rows).map(|leaf| (leaf, Bytes::new(), Some(u64::from(leaf)))).collect(),
+            leaf_hashes: None,
+            relayed: false,
+        }
+    }
+
+    fn append(log: LogId, entries: Vec<NewEntry>) -> Append {
+        let old_size = entries.first().map_or(0, |entry| entry.index);
+        Append {
+            log,
+            old_size,
+            size: old_size + entries.len() as u64,
+            tree: CompactRange::new().to_bytes(),
+            checkpoint: Bytes::new(),
+            settled: Bytes::new(),
+            archived: None,
+            hollow: None,
+            moved_at: 0,
+            entries,
+            tiles: Vec::new(),
+            spoke: Vec::new(),
+            keys: Vec::new(),
+            withdrawn: Vec::new(),
+            erased: Vec::new(),
+            tombstones: Vec::new(),
+            revocations: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_key_said_last_is_known_whether_it_waits_was_written_or_was_forgotten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = format!("sqlite:{}", folder.path().join("node.db").display());
+        let mut store = Store::open(&url).await.expect("a store");
+        let log = store.add_log("police.th.example").await.expect("a log");
+        let publisher: Publisher = "police.th.example/desk".parse().expect("a publisher");
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let kept = |last_seq| KeptKey {
+            key: PublicKey::of(&key),
+            publisher: publisher.clone(),
+            granted_at: 0,
+            last_seq: Some(last_seq),
+            cut: None,
+            revoked_at: None,
+        };
+        let first = Append { keys: vec![kept(1)], ..append(log, vec![batch(&key, &publisher, 1, 1)]) };
+        store.commit(&[first], &[]).await.expect("it fits");
+        // Alone it waits; many rows take it with them; and again it waits.
+        for (seqs, rows, waits) in [(2..=2, 1, true), (3..=11, 4_000, false), (12..=12, 1, true)] {
+            let seq = *seqs.end();
+            let entries = seqs.map(|seq| batch(&key, &publisher, seq, rows)).collect();
+            let next = Append { spoke: vec![kept(seq)], ..append(log, entries) };
+            store.commit(&[next], &[]).await.expect("it fits");
+            assert_eq!(store.fresh.key(log, &PublicKey::of(&key)).is_some(), waits, "{seq}");
+            for restarted in [false, true] {
+                let found = store.heads().await.expect("heads");
+                assert_eq!(found[0].keys, [kept(seq)], "{seq}, restarted: {restarted}");
+                if !restarted {
+                    store.close().await;
+                    drop(store);
+                    store = Store::open(&url).await.expect("a store");
+                }
+            }
+        }
+        // A history that the roster gave up takes with it what waits.
+        store.forget(log, true).await.expect("it goes");
+        assert!(store.fresh.key(log, &PublicKey::of(&key)).is_none());
+    }
+
+    #[test]
+    fn a_key_that_did_more_than_speak_does_not_wait() {
+        let publisher: Publisher = "police.th.example/desk".parse().expect("a publisher");
+        let kept = |last_seq, cut| KeptKey {
+            key: PublicKey([7; 32]),
+            publisher: publisher.clone(),
+            granted_at: 0,
+            last_seq: Some(last_seq),
+            cut,
+            revoked_at: None,
+        };
+        let fresh = Fresh::default();
+        let log = LogId(0);
+        fresh.keep([], &[Append { spoke: vec![kept(5, None)], ..append(log, Vec::new()) }]);
+        assert_eq!(fresh.key(log, &PublicKey([7; 32])), Some(kept(5, None)));
+        assert_eq!(fresh.key(LogId(1), &PublicKey([7; 32])), None, "it is another log");
+        fresh.keep([], &[Append { keys: vec![kept(5, Some(3))], ..append(log, Vec::new()) }]);
+        assert_eq!(fresh.key(log, &PublicKey([7; 32])), None, "an older life would overwrite the new one");
     }
 }
