@@ -49,7 +49,7 @@ struct Part {
     bytes: Vec<u8>,
 }
 
-/// Rows that a transaction is going to add, in this order.
+/// What a transaction is going to write, in this order.
 #[derive(Default)]
 pub(super) struct Inserts {
     parts: Vec<Part>,
